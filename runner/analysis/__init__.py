@@ -1,0 +1,1 @@
+"""Events to figures; knows the log, never an engine."""

@@ -1,0 +1,1 @@
+"""The config language: YAML text to a validated config."""

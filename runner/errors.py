@@ -1,0 +1,69 @@
+"""What can go wrong before or outside a run, and the exit code each means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line; a signal exits with 128 + its number."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNMET = 3
+    INTERNAL = 70
+    SIGHUP = 129
+    SIGINT = 130
+    SIGTERM = 143
+
+
+class MprunError(Exception):
+    """A failure the user is told about in one line each, without a traceback."""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+
+class UsageError(MprunError):
+    """The command line or a call asks for something that cannot be; nothing was started."""
+
+    exit_code = ExitCode.USAGE
+
+
+class LogError(MprunError):
+    """There is no event log where one was expected, or it cannot be read as one."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a config.
+
+    Attributes:
+        source: The file as the user named it, `<stdin>`, `--set`, `--out`, …
+        line: Line in `source`, from 1; None where there is no text to point at.
+        column: Column in that line, from 1; None likewise.
+        path: Dotted path of the key (`producers.produce.count`); empty for the whole file.
+        message: What is wrong and what is allowed.
+    """
+
+    source: str
+    line: int | None
+    column: int | None
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        position = "" if self.line is None else f":{self.line}:{self.column}"
+        path = f"{self.path}: " if self.path else ""
+        return f"{self.source}{position}: {path}{self.message}"
+
+
+class ConfigError(UsageError):
+    """A config cannot be run; holds every problem found, in the order of the file."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems

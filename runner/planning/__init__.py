@@ -1,0 +1,1 @@
+"""What a config resolves to before anything starts: draws, plan, steps."""
