@@ -1,0 +1,31 @@
+"""The item on its way through a queue, with who it is and when its put began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """One item in a queue or in a worker's hand.
+
+    Attributes:
+        producer: Index of the producer's worker in the plan; with `seq` and `suffix` it is the item's id.
+        seq: Position of the item in its producer's range, from 0.
+        suffix: `.0.1` where stages made several items of one, else empty.
+        item: What travels; any picklable object.
+        padding: The configured `payload`, carried along and never looked at.
+        delivery: 1, and one more each time the item is handed out again.
+        began: Instant the item's first put into the present queue began, in ns of the monotonic clock.
+        fragment: The item as the log shows it, once rendered (see `runner.log.journal`).
+    """
+
+    producer: int
+    seq: int
+    item: Any
+    suffix: str = ""
+    padding: bytes = b""
+    delivery: int = 1
+    began: int = 0
+    fragment: bytes | None = None

@@ -1,0 +1,235 @@
+"""A worker's journal: its puts, gets and dones as binary records in a file of its own.
+
+    worker --pack_into--> mapped window of  journals/<worker>-<incarnation>.bin
+                                  | page cache: outlives a SIGKILL of the worker
+    reader <--pread, unpack-------+
+
+**The writer** is one worker incarnation, the only one ever to write the file. A record is one slot of 48
+bytes; its last byte, the kind, is stored last, so a slot counts once its kind is not 0 and no commit word is
+needed. What does not fit a slot (an item that is no small integer, an id made by a stage) lies as a tail in the
+slots behind it, stored before the slot itself. Space is allocated before it is mapped, so a full disk is an
+`OSError` here and not a SIGBUS.
+
+**The reader** may follow while the writer writes. It sees a prefix of the records and never a part of one.
+
+Instants are ns of the monotonic clock; `Clock` says where a run's zero lies in it and what the wall clock said.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from runner.envelope import Envelope
+
+PUT: Final = 1
+GET: Final = 2
+DONE: Final = 3
+RAW: Final = 4
+_PAD: Final = 5
+
+_TAIL: Final = 1
+NO_SECOND: Final = 2
+"""Flag: the second figure (late_ns of a put, planned_ns of a done) is null."""
+
+ITEM_BYTES: Final = 256
+"""An item's JSON beyond this many bytes is cut in the log."""
+
+_SLOT: Final = struct.Struct("<qqqqqIHBB")
+_SIZE: Final = _SLOT.size
+_WINDOW: Final = 12288
+"""Smallest number of bytes that is whole slots and whole pages."""
+_LARGEST_WINDOW: Final = 96 * _WINDOW
+
+Record: TypeAlias = tuple[int, int, int, int, Any, int, int, int, int]
+"""(instant, first figure, second figure, seq, item, producer, delivery, flags, kind); an item that is no
+small integer comes as the bytes of its tail: suffix, NUL, JSON members. Of RAW only instant and tail count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where a run's time begins.
+
+    Attributes:
+        zero_ns: Monotonic clock when the start gate opened.
+        wall_ns: Wall clock (ns since 1970-01-01 UTC) at the same instant.
+    """
+
+    zero_ns: int
+    wall_ns: int
+
+    def save(self, folder: Path) -> None:
+        """Keep the clock beside the journals, for readers that come after the supervisor's death."""
+        (folder / "clock.json").write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Clock:
+        """Read the clock that `save` kept; raises OSError or ValueError where there is none."""
+        return cls(**json.loads((folder / "clock.json").read_text()))
+
+
+def item_members(item: object) -> bytes:
+    """The JSON members that show an item in the log: `"item":…`, and `"item_bytes":…` where it was cut."""
+    try:
+        text = json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(_shown(item)).encode()
+    if len(text) <= ITEM_BYTES:
+        return b'"item":' + text
+    cut = text[:ITEM_BYTES].decode(errors="replace")
+    return b'"item":%b,"item_bytes":%d' % (json.dumps(cut, ensure_ascii=False).encode(), len(text))
+
+
+def _shown(item: object) -> str:
+    """An item's repr, or its type where even that fails: a user's class may raise anything."""
+    with suppress(Exception):
+        return repr(item)
+    return f"<{type(item).__qualname__} object>"
+
+
+class JournalWriter:
+    """Appends records; every method may raise OSError when the disk is full."""
+
+    __slots__ = ("_base", "_fd", "_limit", "_map", "_position")
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._base = self._limit = self._position = 0
+        self._map = self._mapped(_WINDOW)
+
+    def _mapped(self, size: int) -> mmap.mmap:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._fd, self._base, size)
+        else:
+            os.ftruncate(self._fd, self._base + size)
+        self._limit = size
+        self._position = 0
+        return mmap.mmap(self._fd, size, offset=self._base)
+
+    def log(self, kind: int, envelope: Envelope, instant: int, first: int, second: int | None) -> None:
+        """Append one put, get or done.
+
+        Args:
+            kind: PUT, GET or DONE.
+            envelope: The item it is about.
+            instant: When the operation returned, ns of the monotonic clock.
+            first: wait_ns of a put or get, service_ns of a done.
+            second: late_ns, latency_ns or planned_ns; None is null in the log.
+        """
+        flags = 0
+        if second is None:
+            flags, second = NO_SECOND, 0
+        item = envelope.item
+        if item.__class__ is int and not envelope.suffix:
+            if self._position == self._limit:
+                self._next_window(_SIZE)
+            try:
+                _SLOT.pack_into(
+                    self._map, self._position, instant, first, second, envelope.seq, item,
+                    envelope.producer, envelope.delivery, flags, kind,
+                )  # fmt: skip
+            except struct.error:
+                pass  # more than 64 bits: it takes the way of all other items
+            else:
+                self._position += _SIZE
+                return
+        if envelope.fragment is None:
+            envelope.fragment = envelope.suffix.encode() + b"\0" + item_members(item)
+        self._log_tail(
+            envelope.fragment,
+            (instant, first, second, envelope.seq, len(envelope.fragment),
+             envelope.producer, envelope.delivery, flags | _TAIL, kind),
+        )  # fmt: skip
+
+    def raw(self, instant: int, event: Mapping[str, Any]) -> None:
+        """Append an event of any other kind, as JSON."""
+        tail = json.dumps(event).encode()
+        self._log_tail(tail, (instant, 0, 0, 0, len(tail), 0, 0, _TAIL, RAW))
+
+    def _log_tail(self, tail: bytes, slot: Record) -> None:
+        size = _SIZE * (1 + _slots(len(tail)))
+        if self._position + size > self._limit:
+            self._next_window(size)
+        start = self._position + _SIZE
+        self._map[start : start + len(tail)] = tail
+        _SLOT.pack_into(self._map, self._position, *slot)
+        self._position += size
+
+    def _next_window(self, needed: int) -> None:
+        unused = (self._limit - self._position) // _SIZE
+        if unused:
+            _SLOT.pack_into(self._map, self._position, 0, 0, 0, 0, unused - 1, 0, 0, 0, _PAD)
+        self._base += self._limit
+        size = max(min(2 * self._limit, _LARGEST_WINDOW), -(-needed // _WINDOW) * _WINDOW)
+        self._map.close()
+        self._map = self._mapped(size)
+
+    def close(self) -> None:
+        """Unmap and close the file."""
+        self._map.close()
+        os.close(self._fd)
+
+
+class JournalReader:
+    """Reads the records of one journal in order, also while it is being written."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._offset = 0
+
+    def read(self, slots: int) -> list[Record]:
+        """The next records, at most some `slots` of them; empty where there are no more (yet)."""
+        data = os.pread(self._fd, slots * _SIZE, self._offset)
+        records, used = _parse(data[: len(data) // _SIZE * _SIZE])
+        while not records and used:
+            self._offset += used
+            data = os.pread(self._fd, slots * _SIZE, self._offset)
+            records, used = _parse(data[: len(data) // _SIZE * _SIZE])
+        if not records and data and data[_SIZE - 1]:
+            return self.read(slots * 4)
+        self._offset += used
+        return records
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
+def _parse(data: bytes) -> tuple[list[Record], int]:
+    """The complete records at the head of `data`, and the bytes they take: more than it holds after a pad."""
+    slots: list[Record] = list(_SLOT.iter_unpack(data))
+    records: list[Record] = []
+    index = 0
+    while index < len(slots):
+        record = slots[index]
+        flags, kind = record[7], record[8]
+        if not kind:
+            break
+        if kind == _PAD:
+            index += 1 + record[4]
+            continue
+        if flags & _TAIL:
+            length = record[4]
+            behind = index + 1 + _slots(length)
+            if behind > len(slots):
+                break
+            start = (index + 1) * _SIZE
+            record = (*record[:4], data[start : start + length], *record[5:])
+            index = behind
+        else:
+            index += 1
+        records.append(record)
+    return records, index * _SIZE
+
+
+def _slots(length: int) -> int:
+    return -(-length // _SIZE)
