@@ -1,0 +1,77 @@
+# Needs make and a Python >= 3.11 with venv; everything else goes into .venv.
+#   make PYTHON=/path/to/python3.12 test    uses another Python (after `make clean`)
+#   make test ARGS='-k structure'           passes arguments to pytest (likewise `bench`)
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(wildcard runner/*.py runner/*/*.py)
+
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup test run check lint types structure docs format bench clean
+
+help: ## what you can make (this list)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.all .venv/.compiled ## .venv with mprun and all development tools
+
+test: setup ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+run: .venv/.core .venv/.compiled ## two producers and two consumers (configs/default.yaml)
+	$(BIN)/mprun configs/default.yaml
+
+check: lint types structure docs ## lint, types, structure and docs
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict over package, tests and benchmarks
+	$(BIN)/mypy
+
+structure: setup ## imports point down only, workers stay light
+	$(BIN)/python -m pytest -q tests/test_structure.py
+
+docs: setup ## the documentation, into docs/_build/html
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+format: setup ## ruff rewrites the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.core .venv/.compiled ## the main benchmark: mprun against plain scripts (minutes)
+	$(BIN)/python bench/main_job.py $(ARGS)
+
+clean: ## remove all that make made; runs/ stays
+	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find runner tests bench configs docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the last thing `venv` puts there: its presence says that the environment is whole.
+.venv/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "make: no '$(PYTHON)' here; install Python 3.11 or newer," \
+		"or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: mprun needs Python" \
+		"3.11 or newer, '$(PYTHON)' is $$($(PYTHON) -V 2>&1); name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: '$(PYTHON)' cannot make virtual" \
+		"environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.core: pyproject.toml | .venv/bin/pip
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+# Dependency groups need pip >= 25.1; the pip that a Python brings along is often older.
+.venv/.all: pyproject.toml | .venv/bin/pip
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	$(PIP) install --quiet --editable '.[analysis]' --group dev
+	@touch .venv/.core $@
+
+# Where PYTHONDONTWRITEBYTECODE is set, every start would compile the package anew.
+.venv/.compiled: $(SOURCES) | .venv/bin/pip
+	@$(BIN)/python -m compileall -q runner
+	@touch $@

@@ -1,0 +1,138 @@
+"""What holds for every test: it leaves no process behind, and what is random can be repeated.
+
+A process counts as left behind while it runs and is a descendant of this one, or bears this session's mark
+in its environment (an orphan that was handed to init). multiprocessing's own two servants, the fork server
+and the resource tracker, live until the session ends. Left-overs are killed, so that the next test is not
+blamed for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+MARK_NAME, MARK = "MPRUN_TEST_SESSION", f"{os.getpid()}-{time.monotonic_ns()}"
+GRACE_S = 3.0
+SERVANTS = ("multiprocessing.forkserver", "multiprocessing.resource_tracker")
+IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
+CHAOS_SEED = int(os.environ.get("MPRUN_CHAOS_SEED") or (0 if IN_CI else time.time_ns() % 1_000_000))
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ci" if IN_CI else "here")
+
+
+class Leftover(NamedTuple):
+    """A process that should be gone."""
+
+    pid: int
+    command: str
+
+
+def pytest_configure() -> None:
+    os.environ[MARK_NAME] = MARK
+
+
+def pytest_report_header() -> list[str]:
+    profile = "ci (derandomized)" if IN_CI else "here (random; CI=1 for the derandomized one)"
+    return [
+        f"hypothesis profile: {profile}",
+        f"chaos seed: MPRUN_CHAOS_SEED={CHAOS_SEED} repeats this session",
+    ]
+
+
+@pytest.fixture
+def chaos(request: pytest.FixtureRequest) -> random.Random:
+    """Random choices of a test, a function of the session's chaos seed and of the test's name."""
+    return random.Random(f"{CHAOS_SEED} {request.node.nodeid}")  # noqa: S311 - repeatable, not secret
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    yield
+    orphans_too = item.get_closest_marker("process") is not None
+    if left := leftovers(orphans_too=orphans_too):
+        kill(left)
+        pytest.fail("left running: " + "; ".join(f"{pid} {command}" for pid, command in left), pytrace=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if left := leftovers(orphans_too=True):
+        kill(left)
+        print(f"\nleft running at the end of the session: {left}")  # noqa: T201 - no test is there to fail any more
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def leftovers(*, orphans_too: bool) -> list[Leftover]:
+    """The processes still there after a grace period for those that are just ending."""
+    deadline = time.monotonic() + GRACE_S
+    while True:
+        multiprocessing.active_children()  # reaps those that ended
+        left = [*descendants(os.getpid()), *(orphans() if orphans_too else ())]
+        if not left or time.monotonic() > deadline:
+            return sorted(set(left))
+        time.sleep(0.01)
+
+
+def descendants(pid: int) -> Iterator[Leftover]:
+    for child in children(pid):
+        if is_running(child) and not (pid == os.getpid() and is_servant(child)):
+            yield Leftover(child, command_of(child))
+        yield from descendants(child)
+
+
+def orphans() -> Iterator[Leftover]:
+    """Running processes with this session's mark, whoever their parent is now."""
+    mark = f"{MARK_NAME}={MARK}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        with contextlib.suppress(OSError):
+            marked = pid != os.getpid() and mark in (folder / "environ").read_bytes()
+            if marked and is_running(pid) and not (pid in children(os.getpid()) and is_servant(pid)):
+                yield Leftover(pid, command_of(pid))
+
+
+def children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            found.extend(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Neither gone nor a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def is_servant(pid: int) -> bool:
+    command = command_of(pid)
+    return any(servant in command for servant in SERVANTS)
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def kill(left: list[Leftover]) -> None:
+    for process in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
