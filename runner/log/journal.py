@@ -6,13 +6,13 @@
 
 **The writer** is one worker incarnation, the only one ever to write the file. A record is one slot of 48
 bytes; its last byte, the kind, is stored last, so a slot counts once its kind is not 0 and no commit word is
-needed. What does not fit a slot (an item that is no small integer, an id made by a stage) lies as a tail in the
-slots behind it, stored before the slot itself. Space is allocated before it is mapped, so a full disk is an
+needed. What does not fit a slot (an item that is no small integer, an id made by a stage) lies in a tail, the
+slots behind it, stored first. Space is allocated before it is mapped, so a full disk is an
 `OSError` here and not a SIGBUS.
 
 **The reader** may follow while the writer writes. It sees a prefix of the records and never a part of one.
 
-Instants are ns of the monotonic clock; `Clock` says where a run's zero lies in it and what the wall clock said.
+Instants are ns of the monotonic clock; `Clock` says where in it a run begins and what the wall clock said.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LARGEST_WINDOW: Final = 96 * _WINDOW
 
 Record: TypeAlias = tuple[int, int, int, int, Any, int, int, int, int]
 """(instant, first figure, second figure, seq, item, producer, delivery, flags, kind); an item that is no
-small integer comes as the bytes of its tail: suffix, NUL, JSON members. Of RAW only instant and tail count."""
+small integer comes as the bytes of its tail: suffix, NUL, JSON members. RAW has only instant and tail."""
 
 
 @dataclass(frozen=True, slots=True)

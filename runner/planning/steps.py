@@ -1,0 +1,184 @@
+"""What a worker does, written once: generators that yield steps, which every engine interprets in its own time.
+
+    produce:   Put, Sleep, Put, Sleep, …, Put, Close, Sleep
+    transform: Get, Sleep | Busy | Call, Put, Done, Get, …, Close
+    consume:   Get, Sleep | Busy | Call, Done, Get, …
+
+An engine drives a generator with `send`: the reply to `Put` is the instant (ns since the start gate opened), to `Get`
+an `Envelope` or None at the stream's end, to `Call` and `Next` what the user's code gave. A step that waits for
+nothing is not yielded: where a pause or service is 0 there is no `Sleep`.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from runner.envelope import Envelope
+from runner.planning.plan import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from runner.planning.plan import WorkerPlan
+
+
+class Put(msgspec.Struct, frozen=True, gc=False):
+    """Put into the worker's target queue; the reply is the instant in ns since the gate opened."""
+
+    envelope: Envelope
+
+
+class Get(msgspec.Struct, frozen=True, gc=False):
+    """Get from the worker's source queue, of which it will take at most `limit` more (0: no limit)."""
+
+    limit: int
+
+
+class Sleep(msgspec.Struct, frozen=True, gc=False):
+    """Idle for `ns`."""
+
+    ns: int
+
+
+class Busy(msgspec.Struct, frozen=True, gc=False):
+    """Burn `ns` of CPU time."""
+
+    ns: int
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """Call the group's user function with the item; the reply is its result."""
+
+    envelope: Envelope
+
+
+class Next(msgspec.Struct, frozen=True):
+    """Take the next value of a generator a `Call` gave; the reply is the value or `EXHAUSTED`."""
+
+    generator: types.GeneratorType[Any, Any, Any]
+
+
+class Done(msgspec.Struct, frozen=True, gc=False):
+    """The item is done; its service was planned to last `planned` ns (None: nobody knows)."""
+
+    envelope: Envelope
+    planned: int | None
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """The worker will put no more."""
+
+
+EXHAUSTED: Final = object()
+"""The reply to `Next` when the generator has no more values."""
+
+Step: TypeAlias = Put | Get | Sleep | Busy | Call | Next | Done | Close
+Steps: TypeAlias = "Generator[Step, Any, None]"
+Service: TypeAlias = "Callable[[Envelope], tuple[Step | None, int | None]]"
+
+
+def steps(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
+    """The steps of one worker.
+
+    Args:
+        worker: Whose steps.
+        items: (seq, item) of a producer, from `plan.worker_items` or user code; not read for other roles.
+    """
+    match worker.group.role:
+        case Role.PRODUCER:
+            return produce(worker, items)
+        case Role.STAGE:
+            return transform(worker)
+        case Role.CONSUMER:
+            return consume(worker)
+
+
+def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
+    """Put, then pause; the end of the queue is closed before the last pause.
+
+    Where the plan has a duration, no put begins after it, and a pause that reaches it is the last and is cut.
+    """
+    group = worker.group
+    padding = bytes(group.payload)
+    pause, fixed = group.pause, group.pause.constant
+    upcoming = next(items, None)
+    while upcoming is not None:
+        seq, item = upcoming
+        instant = yield Put(Envelope(worker.index, seq, item, padding=padding))
+        upcoming = next(items, None)
+        ns = fixed if fixed is not None else pause(f"{worker.name}:{seq}", seq)
+        if group.duration_ns is not None and instant + ns >= group.duration_ns:
+            upcoming = None
+            ns = max(0, min(ns, group.duration_ns - instant))
+        if upcoming is None:
+            yield Close()
+        if ns:
+            yield Sleep(ns)
+
+
+def consume(worker: WorkerPlan) -> Steps:
+    """Get, service, done, until the quota is met or the stream ends."""
+    service = _service(worker)
+    quota = worker.group.quota
+    left = -1 if quota is None else quota
+    while left:
+        envelope = yield Get(max(left, 0))
+        if envelope is None:
+            return
+        step, planned = service(envelope)
+        if step is not None:
+            yield step
+        yield Done(envelope, planned)
+        left -= 1
+
+
+def transform(worker: WorkerPlan) -> Steps:
+    """Get, service, put what the service gave, done; a generator gives any number of items, with ids of their own."""
+    service = _service(worker)
+    calls = worker.group.call is not None
+    get = Get(0)
+    while (envelope := (yield get)) is not None:
+        step, planned = service(envelope)
+        result = envelope.item if step is None else (yield step)
+        if not calls:
+            result = envelope.item
+        if isinstance(result, types.GeneratorType):
+            yield from _outputs(envelope, result)
+        else:
+            yield Put(_follow(envelope, result, envelope.suffix))
+        yield Done(envelope, planned)
+    yield Close()
+
+
+def _outputs(envelope: Envelope, generator: types.GeneratorType[Any, Any, Any]) -> Steps:
+    number = 0
+    while (value := (yield Next(generator))) is not EXHAUSTED:
+        yield Put(_follow(envelope, value, f"{envelope.suffix}.{number}"))
+        number += 1
+
+
+def _follow(envelope: Envelope, item: object, suffix: str) -> Envelope:
+    return Envelope(envelope.producer, envelope.seq, item, suffix, envelope.padding)
+
+
+def _service(worker: WorkerPlan) -> Service:
+    """What the worker does with an item: the step (None: nothing) and its planned ns."""
+    group = worker.group
+    if group.call is not None:
+        return lambda envelope: (Call(envelope), None)
+    if group.service is None:
+        return lambda _: (None, 0)
+    kind = Busy if group.busy else Sleep
+    service, fixed = group.service, group.service.constant
+    if fixed is not None:
+        same = (kind(fixed) if fixed else None, fixed)
+        return lambda _: same
+
+    def drawn(envelope: Envelope) -> tuple[Step | None, int | None]:
+        ns = service(worker.item_id(envelope), envelope.seq)
+        return (kind(ns) if ns else None, ns)
+
+    return drawn

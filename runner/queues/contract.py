@@ -1,0 +1,93 @@
+"""What a queue between processes is to an engine: the supervisor's side, and the two ends workers hold.
+
+The supervisor creates a `SharedQueue` and hands each worker a `Connector` for the end it needs. A connector can be
+pickled into a starting process; opened there it is a `Writer` or a `Reader`. Every operation that may block ends in
+finite time once the worker was told to stop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.context import BaseContext
+    from pathlib import Path
+
+    from runner.envelope import Envelope
+    from runner.planning.plan import QueuePlan
+
+
+class Stopped(Exception):  # noqa: N818 - no error: it ends a worker that was told to stop or that nobody reads from
+    """The worker ends here: it was told to stop, or no reader is left and none will come."""
+
+
+class UnsendableItem(Exception):  # noqa: N818 - named for the item at fault
+    """An item cannot be pickled; `__cause__` says why, `envelope` which."""
+
+    def __init__(self, envelope: Envelope, cause: BaseException) -> None:
+        super().__init__(f"the item cannot be pickled: {cause}")
+        self.envelope = envelope
+
+
+class Writer(Protocol):
+    """A worker's end for putting."""
+
+    def put(self, envelopes: list[Envelope]) -> int:
+        """Put the first of the envelopes, blocking until there is room for one; returns how many (at least one).
+
+        Raises `Stopped`, `UnsendableItem`, or OSError when the disk is full.
+        """
+
+    def close(self) -> None:
+        """Put no more: readers see the stream's end once every writer has closed and the queue is empty."""
+
+
+class Reader(Protocol):
+    """A worker's end for getting."""
+
+    def get(self, limit: int) -> list[Envelope]:
+        """Up to `limit` items, blocking until there is one; none at the stream's end."""
+
+
+class Connector(Protocol):
+    """A picklable promise of an end."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The supervisor's descriptors that a forked worker keeps for this end."""
+
+    def writer(self, stopped: Callable[[], bool], /) -> Writer:
+        """Open the end for putting; `stopped` tells whether the worker was told to stop."""
+
+    def reader(self, stopped: Callable[[], bool], /) -> Reader:
+        """Open the end for getting."""
+
+
+class SharedQueue(Protocol):
+    """The supervisor's side of a queue."""
+
+    capacity: int | None
+    """Items it can hold as granted by the operating system; None: no such limit is known."""
+
+    def connector(self, worker: int, /, *, writes: bool) -> Connector:
+        """An end for the worker with this index in the plan."""
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Descriptors of the supervisor that a forked worker has to close, unless they are its own."""
+
+    def depth(self) -> int | None:
+        """Items in the queue now; None where the kind cannot tell."""
+
+    def release(self) -> None:
+        """Let go of the supervisor's ends: from now on only workers keep the stream open."""
+
+    def close(self) -> None:
+        """Free everything; the workers are gone."""
+
+
+class Kind(Protocol):
+    """A kind of queue: makes one as planned, with its files in `folder`, for `writers` workers that put."""
+
+    def __call__(self, plan: QueuePlan, context: BaseContext, folder: Path, writers: int, /) -> SharedQueue:
+        """Create the queue; raises OSError where the machine's limits do not allow it."""
