@@ -5,7 +5,7 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 SOURCES := $(wildcard runner/*.py runner/*/*.py)
 
 export PIP_ROOT_USER_ACTION := ignore
@@ -53,22 +53,22 @@ clean: ## remove all that make made; runs/ stays
 
 # pip is the last thing `venv` puts there: its presence says that the environment is whole.
 .venv/bin/pip:
-	@command -v $(PYTHON) >/dev/null || { echo "make: no '$(PYTHON)' here; install Python 3.11 or newer," \
+	@$(PYTHON) -c '' 2>/dev/null || { echo "make: '$(PYTHON)' does not run here; install Python 3.11 or newer," \
 		"or name one: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: mprun needs Python" \
-		"3.11 or newer, '$(PYTHON)' is $$($(PYTHON) -V 2>&1); name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: mprun needs Python 3.11" \
+		"or newer, '$(PYTHON)' is $$($(PYTHON) -V 2>&1); name another: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: '$(PYTHON)' cannot make virtual" \
 		"environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/.core: pyproject.toml | .venv/bin/pip
-	$(PIP) install --quiet --editable .
+	$(PIP) install --editable .
 	@touch $@
 
 # Dependency groups need pip >= 25.1; the pip that a Python brings along is often older.
 .venv/.all: pyproject.toml | .venv/bin/pip
-	$(PIP) install --quiet --upgrade 'pip>=25.1'
-	$(PIP) install --quiet --editable '.[analysis]' --group dev
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(PIP) install --editable '.[analysis]' --group dev
 	@touch .venv/.core $@
 
 # Where PYTHONDONTWRITEBYTECODE is set, every start would compile the package anew.
