@@ -51,6 +51,7 @@ WORKER_SIDE = [
     "runner.log.journal",
     "runner.queues",
     "runner.engines.worker",
+    "runner.engines.process_worker",
 ]
 
 
