@@ -1,0 +1,105 @@
+"""The line under the books: what can be judged only when the log is at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from runner.analysis.depth import depths
+from runner.analysis.ledger import CONSUMER, PRODUCER
+from runner.analysis.violations import Kind
+from runner.log.events import Failed, Left, Lost
+
+if TYPE_CHECKING:
+    from runner.analysis.accounts import QueueAccount
+    from runner.analysis.ledger import Ledger
+    from runner.analysis.violations import Verdict
+
+
+def close(ledger: Ledger) -> Verdict:
+    """Close the books and give the verdict; call it once, after the last event.
+
+    An incomplete log is judged by what no missing line could mend: not by items unaccounted for, by totals, nor by
+    depth, since a get that took an item may have begun before the log breaks off and returned after.
+    """
+    incomplete = _incomplete(ledger)
+    for worker in ledger.workers.values():
+        worker.rest_until(ledger.end.t_ns if ledger.end else ledger.last_ns)
+    for queue in ledger.queues.values():
+        _measure_depth(ledger, queue, judged=incomplete is None)
+        if incomplete is None:
+            _settle(ledger, queue)
+    _check_quotas(ledger)
+    if incomplete is None:
+        _check_totals(ledger)
+    return ledger.violations.verdict(incomplete)
+
+
+def _incomplete(ledger: Ledger) -> str | None:
+    if ledger.end is None:
+        return "incomplete: the last line is torn" if ledger.torn else "incomplete: there is no run.end"
+    if ledger.torn or ledger.end_line != ledger.lines:
+        ledger.violations.add(Kind.UNEXPECTED, "lines after run.end", ledger.end_line, ledger.lines)
+    return None
+
+
+def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None:
+    over = None
+    for place, depth in enumerate(depths(queue.returned, queue.get_began)):
+        if depth > queue.max_depth:
+            queue.max_depth = depth
+            if over is None and 0 < queue.maxsize < depth:
+                over = place
+    if judged and over is not None:
+        message = f"queue {queue.name} held {queue.max_depth} items at most, its maxsize is {queue.maxsize}"
+        ledger.violations.add(Kind.DEPTH, message, queue.lines[over])
+
+
+def _settle(ledger: Ledger, queue: QueueAccount) -> None:
+    """Object to every item whose way does not end: got and never put, or put and neither done nor named."""
+    found = ledger.violations
+    for item, hold in queue.early.items():
+        queue.held.pop(item, None)
+        who = hold.get.worker
+        if queue.was_put(item):
+            found.add(Kind.DUPLICATED, f"got by {who} a second time", hold.line, item=item, queue=queue.name)
+        else:
+            found.add(Kind.UNEXPECTED, f"got by {who}, nobody put it", hold.line, item=item, queue=queue.name)
+    for item, place in queue.waiting.items():
+        queue.residence_ns += max(0, ledger.last_ns - queue.returned[place])
+        message = f"put into {queue.name}, never got, and neither left nor failed"
+        found.add(Kind.LOST, message, queue.lines[place], item=item, queue=queue.name)
+    for item, hold in queue.held.items():
+        message = f"got by {hold.get.worker}, never done, and neither left nor failed"
+        found.add(Kind.LOST, message, hold.line, item=item, queue=queue.name)
+
+
+def _check_quotas(ledger: Ledger) -> None:
+    """Object to a group of producers or consumers that handled more items than were planned for it."""
+    handled: Counter[str] = Counter()
+    for worker in ledger.workers.values():
+        handled[worker.group] += worker.puts if worker.role == PRODUCER else worker.done
+    for name, group in ledger.groups.items():
+        if group.role in (PRODUCER, CONSUMER) and group.planned is not None and handled[name] > group.planned:
+            verb = "put" if group.role == PRODUCER else "did"
+            message = f"group {name} {verb} {handled[name]} items, {group.planned} were planned"
+            ledger.violations.add(Kind.QUOTA, message)
+
+
+def _check_totals(ledger: Ledger) -> None:
+    if ledger.end is None:
+        return
+    workers = ledger.workers.values()
+    counted = {
+        "put": sum(worker.puts for worker in workers),
+        "got": sum(worker.gets for worker in workers),
+        "done": sum(worker.done for worker in workers),
+        "left": ledger.fates[Left],
+        "failed": ledger.fates[Failed],
+        "lost": ledger.fates[Lost],
+        "redelivered": ledger.redelivered,
+    }
+    for key, count in counted.items():
+        if ledger.end.totals.get(key, count) != count:
+            message = f"run.end counts {ledger.end.totals[key]} {key}, the log {count}"
+            ledger.violations.add(Kind.TOTALS, message, ledger.end_line)

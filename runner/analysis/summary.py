@@ -1,0 +1,202 @@
+"""The figures of a run, as `summary.json` holds them."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from operator import sub
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from runner.analysis.closing import close
+from runner.analysis.ledger import CONSUMER, PRODUCER, Ledger
+from runner.analysis.spread import Spread, spread
+from runner.analysis.violations import Kind
+from runner.log.events import Failed, Left
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.analysis.accounts import QueueAccount, WorkerAccount
+    from runner.analysis.violations import Verdict
+    from runner.log.events import Event
+
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What became of the items; `planned` is None where the plan does not know."""
+
+    planned: int | None
+    put: int
+    got: int
+    done: int
+    lost: int
+    duplicated: int
+    left: int
+    redelivered: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """One queue: items at most, items on average over the makespan, time from put began to get returned."""
+
+    max_depth: int
+    mean_depth: float
+    latency: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFigures:
+    """One worker name over all its incarnations; `exit_code` is the last one's, a signal negative."""
+
+    role: str
+    puts: int
+    gets: int
+    done: int
+    busy_s: float
+    wait_s: float
+    sleep_s: float
+    utilization: float | None
+    incarnations: int
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The verdict in short."""
+
+    valid: bool | Literal["unknown"]
+    violations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in figures: the keys of `summary.json` in their order.
+
+    `status` is what the log alone says; `exit_code` and `wall_s` only the caller knows, who fills them in with
+    `dataclasses.replace`. Figures that have no sample are None.
+    """
+
+    status: str
+    exit_code: int | None
+    run: str | None
+    seed: int | None
+    engine: str | None
+    config_digest: str | None
+    plan_digest: str | None
+    wall_s: float | None
+    makespan_s: float
+    items: Items
+    throughput: float | None
+    latency: Spread
+    wait_put: Spread
+    wait_get: Spread
+    service: Spread
+    lateness: Spread
+    sojourn: Spread
+    queues: dict[str, QueueFigures]
+    workers: dict[str, WorkerFigures]
+    audit: Audit
+    bottleneck: str | None = None
+    expectations: list[Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, numbers and texts, ready for JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+def summarise(events: Iterable[Event]) -> Summary:
+    """Compute the figures of a run from its events."""
+    ledger = Ledger()
+    ledger.feed(events)
+    verdict = close(ledger)
+    return figures(ledger, verdict)
+
+
+def figures(ledger: Ledger, verdict: Verdict) -> Summary:
+    """Read the summary off closed books."""
+    start = ledger.start
+    makespan_s = max(0, ledger.last_ns) / _NS
+    items = _items(ledger)
+    queues = {queue.name: _queue_figures(queue, makespan_s) for queue in ledger.queues.values()}
+    only = next(iter(queues.values())).latency if len(queues) == 1 else None
+    accounts = ledger.queues.values()
+    return Summary(
+        status=_status(ledger, verdict),
+        exit_code=None,
+        run=start.run if start else None,
+        seed=start.seed if start else None,
+        engine=start.engine if start else None,
+        config_digest=start.config_digest if start else None,
+        plan_digest=start.plan_digest if start else None,
+        wall_s=None,
+        makespan_s=makespan_s,
+        items=items,
+        throughput=items.done / makespan_s if makespan_s else None,
+        latency=only or spread(_joined(queue.latency for queue in accounts)),
+        wait_put=spread(_joined(map(sub, queue.returned, queue.began) for queue in accounts)),
+        wait_get=spread(_joined(queue.get_wait for queue in accounts)),
+        service=spread(ledger.service),
+        lateness=spread(ledger.lateness),
+        sojourn=spread(ledger.sojourn),
+        queues=queues,
+        workers={worker.name: _worker_figures(worker, makespan_s) for worker in ledger.workers.values()},
+        audit=Audit(verdict.valid, verdict.count),
+    )
+
+
+def _status(ledger: Ledger, verdict: Verdict) -> str:
+    if ledger.end is None or (ledger.end.status == "completed" and verdict.valid is not True):
+        return "failed"
+    return "ok" if ledger.end.status == "completed" else ledger.end.status
+
+
+def _items(ledger: Ledger) -> Items:
+    workers = ledger.workers.values()
+    planned = [group.planned for group in ledger.groups.values() if group.role == PRODUCER]
+    known = [count for count in planned if count is not None]
+    return Items(
+        planned=sum(known) if len(known) == len(planned) else None,
+        put=sum(worker.puts for worker in workers if worker.role == PRODUCER),
+        got=sum(worker.gets for worker in workers if worker.role == CONSUMER),
+        done=sum(worker.done for worker in workers if worker.role == CONSUMER),
+        lost=ledger.violations.counts[Kind.LOST],
+        duplicated=len(ledger.violations.duplicated_items),
+        left=ledger.fates[Left],
+        redelivered=ledger.redelivered,
+        failed=ledger.fates[Failed],
+    )
+
+
+def _queue_figures(queue: QueueAccount, makespan_s: float) -> QueueFigures:
+    mean_depth = queue.residence_ns / _NS / makespan_s if makespan_s else 0.0
+    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency))
+
+
+def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
+    busy_s = worker.busy_ns / _NS
+    share = busy_s / makespan_s if makespan_s else 0.0
+    return WorkerFigures(
+        role=worker.role,
+        puts=worker.puts,
+        gets=worker.gets,
+        done=worker.done,
+        busy_s=busy_s,
+        wait_s=worker.wait_ns / _NS,
+        sleep_s=worker.sleep_ns / _NS,
+        utilization=None if worker.role == PRODUCER else share,
+        incarnations=worker.incarnations,
+        exit_code=worker.exit_code,
+    )
+
+
+def _joined(columns: Iterable[Iterable[int]]) -> array[int]:
+    joined = array("q")
+    for column in columns:
+        joined.extend(column)
+    return joined
