@@ -1,0 +1,166 @@
+"""YAML in, a validated config out: read, extend, override, substitute, wire, read as data, check.
+
+Every step but the first works on nodes that know where they were written, so that all problems of all files are told
+at once, each with its position.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.config import yamlfile
+from runner.config.checks import check
+from runner.config.files import Files
+from runner.config.kinds import read_into
+from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
+from runner.config.models import CONFIG, Config
+from runner.config.nodes import MapNode, Mark, Scalar, Spot, plain, problem
+from runner.config.render import canonical, to_yaml
+from runner.config.substitution import Substitution
+from runner.config.wiring import wired
+from runner.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["canonical", "load", "loads", "parse_set", "schema", "to_yaml"]
+
+MOST_PROBLEMS = 200
+
+
+def load(
+    source: str | Path, overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None
+) -> Config:
+    """Read, compose and check a config file.
+
+    Args:
+        source: The file; `-` is standard input.
+        overrides: Dotted path → value, applied after `extends`: `{"producers.produce.count": 4}`. A value of None
+            stands for the key's default. Relative paths in values start from the working directory.
+        environ: Where `${VAR}` comes from; the process's environment by default.
+
+    Raises:
+        ConfigError: The file cannot be read, or the config is wrong; all problems at once, in the files' order.
+    """
+    if str(source) == "-":
+        data = sys.stdin.buffer.read(yamlfile.MAX_BYTES + 1)
+        return _loaded(data, "<stdin>", "stdin", Path.cwd(), overrides, environ, ())
+    path = Path(source)
+    try:
+        data = read_text(path)
+    except OSError as error:
+        raise ConfigError(Problem(str(source), None, None, "", reason(error))) from None
+    except ValueError as error:
+        raise ConfigError(Problem(repr(str(source)), None, None, "", str(error))) from None
+    real = os.path.realpath(path)
+    return _loaded(data, str(source), path.stem, Path(os.path.abspath(path)).parent, overrides, environ, (real,))  # noqa: PTH100
+
+
+def loads(
+    text: str | bytes,
+    *,
+    source: str = "<text>",
+    folder: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Like `load`, for a text; relative paths in it start from `folder`, by default the working directory."""
+    return _loaded(text, source, "text", folder or Path.cwd(), overrides, environ, ())
+
+
+def parse_set(arguments: Sequence[str]) -> dict[str, Any]:
+    """The overrides of `--set PATH=YAML` arguments; a later one wins.
+
+    Raises:
+        ConfigError: An argument without `=`, or a value that is no YAML; with source `--set`.
+    """
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for argument in arguments:
+        path, equals, text = argument.partition("=")
+        if not equals or not path:
+            wanted = "wanted PATH=YAML, such as producers.produce.count=4"
+            problems.append(Problem("--set", None, None, "", f"{wanted}, not {argument!r}"))
+            continue
+        try:
+            values[path] = _value(text)
+        except ConfigError as error:
+            problems += [Problem("--set", None, None, path, found.message) for found in error.problems]
+    if problems:
+        raise ConfigError(*problems)
+    return Overrides(values, "--set")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the config language, for editors."""
+    from runner.config.jsonschema import schema as described
+
+    return described()
+
+
+def _value(text: str) -> Any:
+    if not text.strip():
+        return text or None
+    root, problems = yamlfile.parse(text, "--set", Path.cwd())
+    if problems:
+        raise ConfigError(*problems)
+    return plain(root)
+
+
+def _loaded(
+    data: bytes | str,
+    source: str,
+    stem: str,
+    folder: Path,
+    overrides: Mapping[str, Any] | None,
+    environ: Mapping[str, str] | None,
+    chain: tuple[str, ...],
+) -> Config:
+    problems: list[Problem] = []
+    substitution = Substitution(os.environ if environ is None else environ, problems)
+    root = extended(read_map(data, source, folder, problems), substitution, problems, chain)
+    root = overridden(root, overrides, problems)
+    filled = substitution.applied(root, "")
+    assert isinstance(filled, MapNode)  # noqa: S101 - a map stays a map
+    if not filled.has("name"):
+        mark = Mark(source, folder)
+        filled = filled.replaced("name", mark, Scalar(mark, _name(stem)))
+    files = Files()
+    config = _config(wired(filled, problems), files, problems)
+    warnings: tuple[Problem, ...] = ()
+    if config is not None:
+        found = check(config, filled)
+        problems += found.errors
+        warnings = tuple(found.warnings)
+    if problems or config is None:
+        raise ConfigError(*_told(problems, source))
+    return replace(config, found=type(config.found)(warnings, files.facts))
+
+
+def _config(root: MapNode, files: Files, problems: list[Problem]) -> Config | None:
+    found: list[Problem] = []
+    config: Config | None = read_into(found, CONFIG, Spot(root, "", files))
+    told = {(known.source, known.line, known.column, known.path) for known in problems}
+    problems += [p for p in found if (p.source, p.line, p.column, p.path) not in told]
+    return None if problems else config
+
+
+def _told(problems: list[Problem], main: str) -> list[Problem]:
+    order = {main: 0}
+    for found in problems:
+        order.setdefault(found.source, len(order))
+    ordered = sorted(problems, key=lambda p: (order[p.source], p.line or 0, p.column or 0))
+    unique = list(dict.fromkeys(ordered))
+    if len(unique) > MOST_PROBLEMS:
+        rest = problem(Mark(main, Path()), "", f"and {len(unique) - MOST_PROBLEMS:,} more problems")
+        unique = [*unique[:MOST_PROBLEMS], rest]
+    return unique
+
+
+def _name(stem: str) -> str:
+    text = "".join(c for c in stem if c.isprintable())[:100]
+    return text if text.strip() else "config"

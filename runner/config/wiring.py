@@ -1,0 +1,70 @@
+"""Which queue each group puts into and gets from: filled in where left out, checked where written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
+from runner.config.records import empty_map
+
+if TYPE_CHECKING:
+    from runner.errors import Problem
+
+_ENDS = {"producers": ("to",), "stages": ("from", "to"), "consumers": ("from",)}
+
+
+def wired(root: MapNode, problems: list[Problem]) -> MapNode:
+    """The config with its queues written out, and `to` and `from` in every group.
+
+    Works on whatever stands there, so that a wrong queue name is told together with all other problems.
+    """
+    queues = root.get("queues")
+    if empty_map(queues):
+        mark = root.mark
+        queues = MapNode(mark, {"main": (mark, MapNode(mark, {}))})
+        root = root.replaced("queues", mark, queues)
+    names = list(queues.entries) if isinstance(queues, MapNode) else []
+    taken: dict[str, str] = {}
+    for section, ends in _ENDS.items():
+        groups = root.get(section)
+        if not isinstance(groups, MapNode):
+            continue
+        changed = dict(groups.entries)
+        for name, (mark, node) in groups.entries.items():
+            path = join(section, name)
+            if name in taken:
+                message = f"the name is taken by {taken[name]}; no two groups share a name"
+                problems.append(problem(mark, path, message))
+            taken.setdefault(name, path)
+            changed[name] = (mark, _group(node, ends, names, path, problems))
+        root = root.replaced(section, root.entries[section][0], MapNode(groups.mark, changed))
+    _check_endless(root, problems)
+    return root
+
+
+def _group(node: Node, ends: tuple[str, ...], names: list[str], path: str, problems: list[Problem]) -> Node:
+    group = MapNode(node.mark, {}) if is_nothing(node) else node
+    if not isinstance(group, MapNode) or not names:
+        return node
+    for end in ends:
+        at = group.get(end)
+        if at is None or is_nothing(at):
+            if len(names) == 1:
+                group = group.replaced(end, group.mark, Scalar(group.mark, names[0]))
+            else:
+                message = f"missing, for there are several queues; {choices(names)}"
+                problems.append(problem(group.mark, join(path, end), message))
+        elif isinstance(at, Scalar) and isinstance(at.value, str) and at.value not in names:
+            message = unknown(f"no such queue: {describe(at)}", at.value, names)
+            problems.append(problem(at.mark, join(path, end), message))
+    return group
+
+
+def _check_endless(root: MapNode, problems: list[Problem]) -> None:
+    producers = root.get("producers")
+    if root.has("duration") or not isinstance(producers, MapNode):
+        return
+    for name, (_, node) in producers.entries.items():
+        if (isinstance(node, MapNode) and not node.has("items")) or is_nothing(node):
+            message = "missing; wanted: how many or which items, or a duration at the top for an endless producer"
+            problems.append(problem(node.mark, f"{join('producers', name)}.items", message))

@@ -1,0 +1,284 @@
+"""YAML text to a tree of nodes with positions: YAML 1.2 core, one document, within bounds.
+
+The walk follows the C parser's events and stops at the first bound crossed, so a small text that would unfold into
+something huge (aliases of aliases, brackets in brackets) costs no more than the bounds allow. PyYAML's own resolver
+is not used: it reads YAML 1.1, where `1e-3` is text, `010` is 8, `1:30` is 90 and `on` is true.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from yaml._yaml import CParser
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from runner.config.nodes import ListNode, MapNode, Mark, Node, Scalar, join, problem, quoted
+from runner.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 100_000
+MAX_CHARACTERS = 1 << 20
+MAX_DIGITS = 100
+
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)\Z")
+_WORDS: dict[str, bool | float | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+# What libyaml says, and what it means to somebody who writes a config.
+_REASONS = (
+    ("found character '\\t'", "a tab cannot indent; use spaces"),
+    ("that cannot start any token", "no value starts with this character; put the text in quotes"),
+    ("mapping values are not allowed", "a ':' where no key can stand; check the indentation or quote the text"),
+    ("could not find expected ':'", "a ':' and a space are missing after a key"),
+    ("did not find expected ',' or ']'", "a list is not closed: a ',' or ']' is missing"),
+    ("did not find expected ',' or '}'", "a map is not closed: a ',' or '}' is missing"),
+    ("did not find expected key", "a key was expected; check the indentation"),
+    ("did not find expected '-' indicator", "a '-' was expected; check the indentation"),
+    ("did not find expected node content", "a value is missing"),
+    ("found unexpected end of stream", "a quoted text is never closed"),
+    ("found unexpected document indicator", "a quoted text is never closed"),
+    ("found unknown escape character", "a backslash in double quotes starts an escape; write \\\\ or single quotes"),
+    ("block sequence entries are not allowed", "a '-' where no list can start; check the indentation"),
+    ("did not find expected <document start>", "the config ends before this; check the indentation"),
+    ("found undefined tag handle", "tags (!…) are not allowed"),
+)
+
+
+class Parsed(NamedTuple):
+    """A text's tree and what is wrong with the text (which may still be read on, to find all problems at once)."""
+
+    root: Node
+    problems: list[Problem]
+
+
+def parse(text: str, source: str, folder: Path) -> Parsed:
+    """Read one YAML document.
+
+    Args:
+        text: The whole text.
+        source: What problems call it.
+        folder: What relative paths in it start from.
+
+    Raises:
+        ConfigError: The text is no YAML, is empty, or is larger or deeper than allowed.
+    """
+    origin = Mark(source, folder)
+    text = text.removeprefix("\ufeff")
+    if len(text) > MAX_BYTES:
+        raise ConfigError(problem(origin, "", f"larger than {MAX_BYTES:,} bytes"))
+    if (odd := _UNPRINTABLE.search(text)) is not None:
+        raise ConfigError(_unprintable(origin, text, odd.start()))
+    reader = _Reader(text, origin)
+    try:
+        return Parsed(reader.document(), reader.problems)
+    except YAMLError as error:
+        raise ConfigError(*reader.problems, _syntax(origin, error)) from None
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """The value of a plain scalar by the YAML 1.2 core schema.
+
+    Raises:
+        ValueError: A number with more than `MAX_DIGITS` characters.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INFINITY.match(text):
+        return float("-inf") if text.startswith("-") else float("inf")
+    kind = int if _INTEGER.match(text) else float if _FLOAT.match(text) else None
+    based = kind is None and _BASED.match(text)
+    if kind is None and not based:
+        return text
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} characters; at most {MAX_DIGITS}, or put it in quotes")
+    return int(text, 0) if kind is None else kind(text)
+
+
+def _unprintable(origin: Mark, text: str, at: int) -> Problem:
+    line = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    message = f"the character U+{ord(text[at]):04X} is not allowed; is this a text file?"
+    return problem(origin._replace(line=line, column=column), "", message)
+
+
+def _syntax(origin: Mark, error: YAMLError) -> Problem:
+    if not isinstance(error, MarkedYAMLError):
+        return problem(origin, "", f"no YAML: {' '.join(str(error).split())}")
+    said = error.problem or "unreadable"
+    reason = next((reason for words, reason in _REASONS if words in said), said)
+    at = error.problem_mark or error.context_mark
+    if at is None:
+        return problem(origin, "", f"no YAML: {reason}")
+    opened = error.context_mark
+    since = f" (began in line {opened.line + 1})" if opened is not None and opened.line != at.line else ""
+    return problem(origin._replace(line=at.line + 1, column=at.column + 1), "", f"no YAML: {reason}{since}")
+
+
+class _Anchored(NamedTuple):
+    node: Node
+    nodes: int
+    characters: int
+
+
+class _Reader:
+    """One walk over a text's events."""
+
+    def __init__(self, text: str, origin: Mark) -> None:
+        self.problems: list[Problem] = []
+        self._origin = origin
+        self._events = CParser(text)
+        self._anchors: dict[str, _Anchored | None] = {}
+        self._nodes = 0
+        self._characters = 0
+
+    def document(self) -> Node:
+        self._next()
+        start = self._next()
+        if not isinstance(start, DocumentStartEvent):
+            raise ConfigError(problem(self._origin, "", "empty: nothing but blanks and comments"))
+        root = self._node(self._next(), "", 0)
+        self._next()
+        following = self._next()
+        if not isinstance(following, StreamEndEvent):
+            self._wrong(following, "", "a second document starts here; a config is one document")
+        return root
+
+    def _next(self) -> Event:
+        event = self._events.get_event()
+        assert event is not None  # noqa: S101 - nobody asks on after the stream's end
+        return event
+
+    def _node(self, event: Event, path: str, depth: int) -> Node:
+        if isinstance(event, AliasEvent):
+            return self._alias(event, path)
+        anchor: str | None = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._anchors[anchor] = None
+        if getattr(event, "tag", None) is not None:
+            self._wrong(event, path, "tags (!…) are not allowed; remove it")
+        before = self._nodes, self._characters
+        self._count(event, 1, 0)
+        match event:
+            case ScalarEvent():
+                node: Node = self._scalar(event, path)
+            case SequenceStartEvent():
+                node = self._list(event, path, self._deeper(event, depth))
+            case _:
+                node = self._map(event, path, self._deeper(event, depth))
+        if anchor is not None:
+            self._anchors[anchor] = _Anchored(node, self._nodes - before[0], self._characters - before[1])
+        return node
+
+    def _alias(self, event: AliasEvent, path: str) -> Node:
+        name = event.anchor or ""
+        anchored = self._anchors.get(name)
+        if anchored is None:
+            within = name in self._anchors
+            reason = "contains itself" if within else "is not defined before this"
+            raise ConfigError(*self.problems, self._problem(event, path, f"the anchor &{quoted(name)[1:-1]} {reason}"))
+        self._count(event, anchored.nodes, anchored.characters)
+        return anchored.node
+
+    def _scalar(self, event: ScalarEvent, path: str) -> Scalar:
+        text: str = event.value
+        self._count(event, 0, len(text))
+        if not event.implicit[0]:
+            return Scalar(self._mark(event), text)
+        try:
+            return Scalar(self._mark(event), resolve(text))
+        except ValueError as error:
+            self._wrong(event, path, str(error))
+            return Scalar(self._mark(event), 0)
+
+    def _list(self, start: Event, path: str, depth: int) -> ListNode:
+        items: list[Node] = []
+        while not isinstance(event := self._next(), SequenceEndEvent):
+            items.append(self._node(event, f"{path}[{len(items)}]", depth))
+        return ListNode(self._mark(start), tuple(items))
+
+    def _map(self, start: Event, path: str, depth: int) -> MapNode:
+        entries: dict[str, tuple[Mark, Node]] = {}
+        merged: list[MapNode] = []
+        while not isinstance(event := self._next(), MappingEndEvent):
+            if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
+                merged += self._merge(self._next(), join(path, "<<"), depth)
+                continue
+            key = self._key(event, path, depth)
+            value = self._node(self._next(), path if key is None else join(path, key), depth)
+            if key is None:
+                continue
+            if key in entries:
+                first = entries[key][0].line
+                self._wrong(event, join(path, key), f"stands here a second time, first in line {first}; remove one")
+            else:
+                entries[key] = (self._mark(event), value)
+        for base in merged:
+            for name, entry in base.entries.items():
+                entries.setdefault(name, entry)
+        return MapNode(self._mark(start), entries)
+
+    def _merge(self, event: Event, path: str, depth: int) -> list[MapNode]:
+        value = self._node(event, path, depth)
+        bases = value.items if isinstance(value, ListNode) else (value,)
+        maps = [base for base in bases if isinstance(base, MapNode)]
+        if len(maps) < len(bases):
+            self._wrong(event, path, "<< merges maps: wanted a map or a list of maps")
+        return maps
+
+    def _key(self, event: Event, path: str, depth: int) -> str | None:
+        node = self._node(event, path, depth)
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return node.value
+        shown = quoted(event.value) if isinstance(event, ScalarEvent) else "this"
+        self._wrong(event, path, f"a key is text; put {shown} in quotes")
+        return None
+
+    def _deeper(self, event: Event, depth: int) -> int:
+        if depth >= MAX_DEPTH:
+            raise ConfigError(*self.problems, self._problem(event, "", f"nested deeper than {MAX_DEPTH} levels"))
+        return depth + 1
+
+    def _count(self, event: Event, nodes: int, characters: int) -> None:
+        self._nodes += nodes
+        self._characters += characters
+        if self._nodes > MAX_NODES:
+            message = f"more than {MAX_NODES:,} values (aliases count as what they stand for)"
+        elif self._characters > MAX_CHARACTERS:
+            message = f"more than {MAX_CHARACTERS:,} characters (aliases count as what they stand for)"
+        else:
+            return
+        raise ConfigError(*self.problems, self._problem(event, "", message))
+
+    def _mark(self, event: Event) -> Mark:
+        at = event.start_mark
+        assert at is not None  # noqa: S101 - the C parser marks every event
+        return Mark(self._origin.source, self._origin.folder, at.line + 1, at.column + 1)
+
+    def _problem(self, event: Event, path: str, message: str) -> Problem:
+        return problem(self._mark(event), path, message)
+
+    def _wrong(self, event: Event, path: str, message: str) -> None:
+        self.problems.append(self._problem(event, path, message))
