@@ -1,4 +1,7 @@
-"""What no single key can tell: whether the groups and queues make a topology that can run, and whether totals fit."""
+"""What no single key can tell: whether the groups and queues make a topology that can run, and whether totals fit.
+
+Asked only of a config whose keys are all right: a misspelt `count` would make a quota look wrong that is not.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from runner.config.flow import length, order, put_totals, readers, saturated, writers
+from runner.config.items import MOST_ITEMS
 from runner.config.models import MOST_WORKERS
 from runner.config.nodes import Node, locate, problem
 
@@ -16,9 +20,6 @@ if TYPE_CHECKING:
     from runner.errors import Problem
 
 MOST_PROCESSES = 4_000
-MOST_ITEMS = 1_000_000_000
-MOST_TICKETS = 32_768
-MOST_BATCHED_TICKETS = 16_384
 
 
 @dataclass(slots=True)
@@ -41,7 +42,6 @@ class Findings:
 def check(config: Config, root: Node) -> Findings:
     """Everything between keys that is wrong or doubtful; `root` is where the config was read from."""
     found = Findings(root)
-    _check_bounds(config, found)
     _check_sizes(config, found)
     _check_ends(config, found)
     ordered = order(config)
@@ -53,17 +53,6 @@ def check(config: Config, root: Node) -> Findings:
         _check_quotas(config, found, put_totals(config, ordered.queues))
         _check_load(config, found, ordered.queues)
     return found
-
-
-def _check_bounds(config: Config, found: Findings) -> None:
-    for name, queue in config.queues.items():
-        if queue.kind != "pipe":
-            continue
-        most = MOST_TICKETS if queue.batch == 1 else MOST_BATCHED_TICKETS
-        if queue.maxsize > most:
-            batched = " with batch" if queue.batch > 1 else ""
-            rule = f"at most {most:,} for kind pipe{batched}, or kind multiprocessing.Queue"
-            found.wrong(f"queues.{name}.maxsize", f"{queue.maxsize:,} is too large; {rule}")
 
 
 def _check_sizes(config: Config, found: Findings) -> None:

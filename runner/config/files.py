@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +62,8 @@ class Files:
         return self._traces[path]
 
     def _lines(self, path: str) -> Iterator[Any]:
+        import hashlib
+
         import msgspec
 
         digest, count, decoder = hashlib.sha256(), 0, msgspec.json.Decoder()

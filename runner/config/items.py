@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from runner.config.calls import Call, CallConfig
 from runner.config.jsonvalues import JsonList
@@ -14,7 +14,14 @@ from runner.config.kinds import Choice, Kind, Natural, PathTo, Whole
 from runner.config.nodes import MapNode, Scalar, Spot
 from runner.config.records import Record, key
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.errors import Problem
+
 Share: TypeAlias = Literal["each", "split"]
+
+MOST_ITEMS = 1_000_000_000
 
 _INT64 = 1 << 63
 _SHARE = "each: every worker of the group walks all items; split: worker k of n takes positions k, k+n, …"
@@ -73,6 +80,11 @@ class CallItems:
 ItemsConfig: TypeAlias = RangeItems | ValuesItems | FileItems | CallItems
 
 
+def _moving(items: RangeItems, spot: Spot) -> Iterator[Problem]:
+    if items.step == 0:
+        yield spot.below("step").problem("0 never reaches the end; wanted any other whole number")
+
+
 class Items(Kind):
     """Which items a producer puts: a number, or one of four maps, told apart by their keys."""
 
@@ -81,7 +93,7 @@ class Items(Kind):
             "values": Record(ValuesItems, "items by their values"),
             "file": Record(FileItems, "items from a file"),
             "call": Record(CallItems, "items from user code"),
-            "stop": Record(RangeItems, "items as a range"),
+            "stop": Record(RangeItems, "items as a range", check=_moving),
         }
     )
     wanted = "a whole number of items, or a map: {start, stop, step}, {values: […]}, {file: …} or {call: …}"
@@ -92,18 +104,16 @@ class Items(Kind):
                 form = next((name for name in self.forms if name in entries), "stop")
                 return self._read(spot, form)
             case Scalar(value=int(count)) if not isinstance(count, bool):
-                return RangeItems(stop=Whole(0, _INT64 - 1).read(spot))
+                return RangeItems(stop=Whole(0, MOST_ITEMS).read(spot))
         raise self.refused(spot)
 
     def _read(self, spot: Spot, form: str) -> ItemsConfig:
         items: ItemsConfig = self.forms[form].read(spot)
-        if isinstance(items, RangeItems) and items.step == 0:
-            raise _below(spot, "step").wrong("0 never reaches the end; wanted any other whole number")
         if isinstance(items, FileItems):
             try:
                 spot.files.rows(items.file)
             except ValueError as error:
-                raise _below(spot, "file").wrong(str(error)) from None
+                raise spot.below("file").wrong(str(error)) from None
         return items
 
     def plain(self, value: Any) -> Any:
@@ -117,8 +127,3 @@ class Items(Kind):
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [Natural().schema(), *(form.schema() for form in self.forms.values())]}
-
-
-def _below(spot: Spot, name: str) -> Spot:
-    below = spot.node.get(name) if isinstance(spot.node, MapNode) else None
-    return spot if below is None else spot.child(name, below)

@@ -57,7 +57,8 @@ class Whole(Kind):
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
-        self.wanted = f"a whole number from {low:,} to {high:,}"
+        within = "within 64 bits" if low == -high - 1 else f"from {low:,} to {high:,}"
+        self.wanted = f"a whole number {within}"
 
     def read(self, spot: Spot) -> int:
         match spot.node:
@@ -93,7 +94,7 @@ class Number(Kind):
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
-        self.wanted = f"a number from {low:,g} to {high:,g}"
+        self.wanted = f"a number from {low:,.0f} to {high:,.0f}"
 
     def read(self, spot: Spot) -> float:
         match spot.node:
@@ -110,7 +111,7 @@ class Number(Kind):
 class Duration(Kind):
     """A time in seconds, from 0 to some three years."""
 
-    wanted = "a duration (seconds as a number, or such as 250us, 10ms, 1.5s, 2m, 1h; at most 1e8 s)"
+    wanted = "seconds from 0 to 1e8, or such as 250us, 10ms, 1.5s, 2m, 1h"
 
     def read(self, spot: Spot) -> float:
         value = spot.node.value if isinstance(spot.node, Scalar) else None
@@ -129,7 +130,7 @@ class Size(Kind):
 
     def __init__(self, high: int) -> None:
         self.high = high
-        self.wanted = f"a size (bytes as a whole number, or such as 500B, 4KiB, 1MiB, 10KB; at most {_binary(high)})"
+        self.wanted = f"whole bytes up to {_binary(high)}, as a number or such as 500B, 4KiB, 1MiB, 10KB"
 
     def read(self, spot: Spot) -> int:
         value = spot.node.value if isinstance(spot.node, Scalar) else None
@@ -169,7 +170,7 @@ class Text(Kind):
 
     def __init__(self, longest: int, *, line: bool) -> None:
         self.longest, self.line = longest, line
-        self.wanted = f"a {'line of ' if line else ''}text of at most {longest:,} characters"
+        self.wanted = f"{'a line of ' if line else ''}text of at most {longest:,} characters"
 
     def read(self, spot: Spot) -> str:
         if not isinstance(spot.node, Scalar) or not isinstance(spot.node.value, str):

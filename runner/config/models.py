@@ -19,7 +19,7 @@ from runner.config.records import Named, Record, key
 from runner.config.written_laws import DistributionConfig, Law, constant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from runner.config.files import FileFacts
     from runner.errors import Problem
@@ -43,6 +43,8 @@ __all__ = [
 
 MOST_WORKERS = 100_000
 SEMAPHORE_MAX = 2_147_483_647
+MOST_TICKETS = 32_768
+MOST_BATCHED_TICKETS = 16_384
 WORK = ("sleep", "busy", "call")
 
 
@@ -79,6 +81,14 @@ class QueueConfig:
         default=0,
     )
     batch: int = key(Whole(1, 128), "so many items one write or read may carry", default=1)
+
+
+def _bounded(queue: QueueConfig, spot: Spot) -> Iterator[Problem]:
+    most = MOST_TICKETS if queue.batch == 1 else MOST_BATCHED_TICKETS
+    if queue.kind == "pipe" and queue.maxsize > most:
+        batched = " with batch" if queue.batch > 1 else ""
+        rule = f"at most {most:,} for kind pipe{batched}, or kind multiprocessing.Queue"
+        yield spot.below("maxsize").problem(f"{queue.maxsize:,} is too large; {rule}")
 
 
 def _work(kind: Kind, about: str) -> Any:
@@ -166,17 +176,19 @@ class Config:
         identity=False,
     )
     queues: dict[str, QueueConfig] = key(
-        Named(Record(QueueConfig, "a queue"), "queues"), "default: one, main", default={}
+        Named(Record(QueueConfig, "a queue", check=_bounded), "queues"), "default: one, main", default={}
     )
     producers: dict[str, ProducerConfig] = key(
         Named(Record(ProducerConfig, "a group of producers"), "producers, at least one", least=1),
         "groups that put items",
     )
     stages: dict[str, StageConfig] = key(
-        Named(Record(StageConfig, "a group of stages", WORK), "stages"), "groups between two queues", default={}
+        Named(Record(StageConfig, "a group of stages", at_most_one=WORK), "stages"),
+        "groups between two queues",
+        default={},
     )
     consumers: dict[str, ConsumerConfig] = key(
-        Named(Record(ConsumerConfig, "a group of consumers", WORK), "consumers, at least one", least=1),
+        Named(Record(ConsumerConfig, "a group of consumers", at_most_one=WORK), "consumers, at least one", least=1),
         "groups that get items",
     )
     found: _Found = field(default_factory=_Found, repr=False)
@@ -202,4 +214,4 @@ class Config:
         return None if self.timeout is None else round(self.timeout * 1e9)
 
 
-CONFIG = Record(Config, "a config")
+CONFIG = Record(Config, "a config", besides=("extends", "x-…"))

@@ -95,6 +95,11 @@ class Spot:
         """The spot of a value under `key`."""
         return Spot(node, join(self.path, key), self.files)
 
+    def below(self, key: str) -> Spot:
+        """The spot of the value under `key` where there is one, else this."""
+        node = self.node.get(key) if isinstance(self.node, MapNode) else None
+        return self if node is None else self.child(key, node)
+
     def element(self, index: int, node: Node) -> Spot:
         """The spot of a list's element."""
         return Spot(node, f"{self.path}[{index}]", self.files)
@@ -145,6 +150,8 @@ def describe(node: Node) -> str:
 def number(value: float) -> str:
     """A number for a message, cut where it is long."""
     text = str(value)
+    if text.removeprefix("-") in ("inf", "nan"):
+        return text.replace("inf", ".inf").replace("nan", ".nan")
     return text if len(text) <= _LONGEST_SHOWN else f"a number of {len(text)} digits"
 
 

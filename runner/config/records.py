@@ -13,11 +13,14 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.config.kinds import MOST_PROBLEMS, NAME, Kind, capped, read_into
 from runner.config.nodes import MapNode, Node, Scalar, Spot, choices, did_you_mean, is_nothing, join, problem, quoted
 from runner.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 REQUIRED: Final = object()
 MOST_NAMES = 10_000
@@ -72,10 +75,20 @@ class Record(Kind):
         cls: The dataclass; its fields are made by `key`.
         what: What the map describes, for messages: `a producer`.
         at_most_one: Keys that exclude each other.
+        check: Yields what is wrong between the values of one map.
+        besides: Keys that are dealt with before reading, for messages.
     """
 
-    def __init__(self, cls: type, what: str, at_most_one: tuple[str, ...] = ()) -> None:
-        self.cls, self.what, self.at_most_one = cls, what, at_most_one
+    def __init__(
+        self,
+        cls: type,
+        what: str,
+        *,
+        at_most_one: tuple[str, ...] = (),
+        check: Callable[[Any, Spot], Iterable[Problem]] = lambda _value, _spot: (),
+        besides: tuple[str, ...] = (),
+    ) -> None:
+        self.cls, self.at_most_one, self.check, self.besides = cls, at_most_one, check, besides
         self.wanted = f"{what} (a map)"
 
     @cached_property
@@ -96,19 +109,22 @@ class Record(Kind):
             elif known.default is REQUIRED:
                 message = f"missing; wanted: {known.kind.wanted}"
                 problems.append(problem(node.mark, join(spot.path, known.name), message))
+        value = None if problems else self.cls(**values)
+        problems += [] if problems else self.check(value, spot)
         if problems:
             raise ConfigError(*problems)
-        return self.cls(**values)
+        return value
 
     def _unknown(self, spot: Spot, node: MapNode) -> list[Problem]:
         names = [known.name for known in self.keys]
         odd = [name for name in node.entries if name not in names]
+        allowed = [*names, *self.besides]
         problems = []
         for name in odd[: MOST_PROBLEMS + 1]:
             if name in LATER:
-                message = f"not available in this version; {choices(names)}"
+                message = f"not available in this version; {choices(allowed)}"
             else:
-                message = f"unknown key{did_you_mean(name, names) or ';'} {choices(names)}"
+                message = f"unknown key{did_you_mean(name, allowed) or ';'} {choices(allowed)}"
             problems.append(problem(node.entries[name][0], join(spot.path, name), message))
         return capped(problems + problems[-1:] * (len(odd) - len(problems)))
 
@@ -117,7 +133,7 @@ class Record(Kind):
         if len(there) < 2:
             return []
         extra = sorted(there, key=list(node.entries).index)[1]
-        message = f"{' and '.join(there)} exclude each other; at most one of {', '.join(self.at_most_one)}"
+        message = f"{', '.join(there)} stand together; at most one of {', '.join(self.at_most_one)}"
         return [problem(node.entries[extra][0], join(spot.path, extra), message)]
 
     def plain(self, value: Any) -> dict[str, Any]:

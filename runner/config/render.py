@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*(?::[A-Za-z0-9_./+-]+)*")
-_ESCAPED = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)
+_ESCAPES = {**{code: f"\\u{code:04x}" for code in _CONTROLS}, 9: "\\t", 10: "\\n", 34: '\\"', 92: "\\\\"}
 _WIDTH = 100
 
 
@@ -76,10 +77,4 @@ def _key(text: str) -> str:
 def _text(text: str) -> str:
     if _PLAIN.fullmatch(text) and len(text) <= _WIDTH and isinstance(resolve(text), str):
         return text
-    return '"' + _ESCAPED.sub(_escape, text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    named = {9: "\\t", 10: "\\n", 13: "\\r"}
-    return named.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    return f'"{text.translate(_ESCAPES)}"'

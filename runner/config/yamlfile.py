@@ -35,7 +35,7 @@ MAX_NODES = 100_000
 MAX_CHARACTERS = 1 << 20
 MAX_DIGITS = 100
 
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -49,8 +49,7 @@ _WORDS: dict[str, bool | float | None] = {
 
 # What libyaml says, and what it means to somebody who writes a config.
 _REASONS = (
-    ("found character '\\t'", "a tab cannot indent; use spaces"),
-    ("that cannot start any token", "no value starts with this character; put the text in quotes"),
+    ("that cannot start any token", "no value starts with {}; put the text in quotes"),
     ("mapping values are not allowed", "a ':' where no key can stand; check the indentation or quote the text"),
     ("could not find expected ':'", "a ':' and a space are missing after a key"),
     ("did not find expected ',' or ']'", "a list is not closed: a ',' or ']' is missing"),
@@ -89,13 +88,13 @@ def parse(text: str, source: str, folder: Path) -> Parsed:
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_BYTES:
         raise ConfigError(problem(origin, "", f"larger than {MAX_BYTES:,} bytes"))
-    if (odd := _UNPRINTABLE.search(text)) is not None:
-        raise ConfigError(_unprintable(origin, text, odd.start()))
+    if (odd := _unprintable(text)) is not None:
+        raise ConfigError(_no_text(origin, text, odd))
     reader = _Reader(text, origin)
     try:
         return Parsed(reader.document(), reader.problems)
     except YAMLError as error:
-        raise ConfigError(*reader.problems, _syntax(origin, error)) from None
+        raise ConfigError(*reader.problems, _syntax(origin, text, error)) from None
 
 
 def resolve(text: str) -> str | int | float | bool | None:
@@ -117,14 +116,24 @@ def resolve(text: str) -> str | int | float | bool | None:
     return int(text, 0) if kind is None else kind(text)
 
 
-def _unprintable(origin: Mark, text: str, at: int) -> Problem:
+def _unprintable(text: str) -> int | None:
+    if (control := _CONTROL.search(text)) is not None:
+        return control.start()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return next((at for odd in "\ufffe\uffff" if (at := text.find(odd)) >= 0), None)
+
+
+def _no_text(origin: Mark, text: str, at: int) -> Problem:
     line = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, at)
     message = f"the character U+{ord(text[at]):04X} is not allowed; is this a text file?"
     return problem(origin._replace(line=line, column=column), "", message)
 
 
-def _syntax(origin: Mark, error: YAMLError) -> Problem:
+def _syntax(origin: Mark, text: str, error: YAMLError) -> Problem:
     if not isinstance(error, MarkedYAMLError):
         return problem(origin, "", f"no YAML: {' '.join(str(error).split())}")
     said = error.problem or "unreadable"
@@ -132,6 +141,8 @@ def _syntax(origin: Mark, error: YAMLError) -> Problem:
     at = error.problem_mark or error.context_mark
     if at is None:
         return problem(origin, "", f"no YAML: {reason}")
+    at_tab = text[at.index : at.index + 1] == "\t"
+    reason = "a tab cannot indent; use spaces" if at_tab else reason.replace("{}", repr(text[at.index : at.index + 1]))
     opened = error.context_mark
     since = f" (began in line {opened.line + 1})" if opened is not None and opened.line != at.line else ""
     return problem(origin._replace(line=at.line + 1, column=at.column + 1), "", f"no YAML: {reason}{since}")
@@ -252,8 +263,8 @@ class _Reader:
         node = self._node(event, path, depth)
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return node.value
-        shown = quoted(event.value) if isinstance(event, ScalarEvent) else "this"
-        self._wrong(event, path, f"a key is text; put {shown} in quotes")
+        remedy = f"; put {quoted(event.value)} in quotes" if isinstance(event, ScalarEvent) else ", no list or map"
+        self._wrong(event, path, f"a key is text{remedy}")
         return None
 
     def _deeper(self, event: Event, depth: int) -> int:
