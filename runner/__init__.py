@@ -1,1 +1,38 @@
-"""mprun."""
+"""mprun: producer/consumer topologies from a YAML file, run for real, logged, audited, repeatable.
+
+The names below are resolved when they are first used: `import runner` loads nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.api import Result, audit, plan, run
+    from runner.config.load import load
+    from runner.errors import ConfigError
+
+__all__ = ["ConfigError", "Result", "__version__", "audit", "load", "plan", "run"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ConfigError": "runner.errors",
+    "Result": "runner.api",
+    "audit": "runner.api",
+    "load": "runner.config.load",
+    "plan": "runner.api",
+    "run": "runner.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -67,3 +67,9 @@ class ConfigError(UsageError):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+
+class StoreError(MprunError):
+    """The run directory can no longer be written to."""
+
+    exit_code = ExitCode.FAILED

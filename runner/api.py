@@ -1,0 +1,169 @@
+"""The straight line from a config to a stored, audited run; what `import runner` offers."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from runner.analysis.analyse import analyse
+from runner.engines import engine
+from runner.engines.closing import settle, write_log
+from runner.engines.contract import Status
+from runner.engines.signals import Signals
+from runner.errors import ConfigError, ExitCode, LogError, StoreError
+from runner.log import rundir
+from runner.log.chronicle import Chronicle
+from runner.log.events import SCHEMA, records
+from runner.log.manifest import manifest
+from runner.planning.resolve import plan as resolved
+from runner.planning.resolve import summary_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runner.analysis.summary import Summary
+    from runner.analysis.violations import Verdict
+    from runner.config.models import Config
+    from runner.engines.contract import Outcome, Watch
+    from runner.log.rundir import RunDir
+    from runner.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run that has ended.
+
+    Attributes:
+        run_dir: Its folder.
+        summary: The content of its summary.json.
+        exit_code: What the command line exits with: 0 ok, 1 failed, 128 + n by signal n.
+        verdict: Whether its log is consistent, with every violation found.
+    """
+
+    run_dir: Path
+    summary: Mapping[str, Any]
+    exit_code: int
+    verdict: Verdict
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The events of the log, one after another, in the order of time."""
+        return records(self.run_dir / rundir.EVENTS)
+
+
+def plan(config: Config) -> Plan:
+    """What a config resolves to; starts nothing, imports no user code."""
+    return resolved(config)
+
+
+def run(
+    config: Config,
+    out: str | Path = "runs",
+    *,
+    watch: Watch | None = None,
+    command_line: list[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Result:
+    """Run a config for real, store everything, check it.
+
+    Args:
+        config: From `load`.
+        out: Parent of run directories; made where it is missing.
+        watch: Looks at the run while it goes on.
+        command_line: For the manifest; by default this program's.
+        overrides: For the manifest: what was set beside the config file.
+
+    Raises:
+        ConfigError: The run cannot be started; nothing was.
+        StoreError: The log could not be written; the journals are kept.
+    """
+    started = monotonic()
+    planned = resolved(config)
+    store = rundir.create(Path(out), planned.name)
+    with Signals() as signals:
+        facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
+        chronicle = Chronicle(store.journals)
+        _enter_start(chronicle, store, planned)
+        try:
+            outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
+        except ConfigError:
+            store.discard()
+            raise
+        try:
+            return _conclude(store, planned, chronicle, outcome, facts, started)
+        except OSError as error:
+            raise StoreError(f"{store.path}: {error.strerror}; the journals are kept there") from error
+        finally:
+            chronicle.close()
+
+
+def audit(run: str | Path) -> Verdict:
+    """Check a stored log again, from the log alone.
+
+    Args:
+        run: A run directory or an `events.jsonl`.
+
+    Raises:
+        LogError: There is no event log.
+    """
+    path = Path(run)
+    if path.is_dir():
+        path /= rundir.EVENTS
+        if not path.exists():
+            raise LogError(f"{path.parent}: has no {rundir.EVENTS}; has the run ended?")
+    return analyse(path)[1]
+
+
+def _prepare(store: RunDir, planned: Plan, command_line: list[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Store what is known before the start; the manifest says `running` from now on."""
+    store.copy_inputs(planned.files)
+    store.write(rundir.CONFIG, planned.stored_config)
+    facts = {
+        **manifest(store.name, planned.start_method, list(command_line), dict(overrides)),
+        "name": planned.name,
+        "seed": planned.seed,
+        "engine": planned.engine,
+        "config_digest": planned.config_digest,
+        "plan_digest": planned.plan_digest,
+    }
+    store.write_json(rundir.MANIFEST, facts)
+    return facts
+
+
+def _enter_start(chronicle: Chronicle, store: RunDir, planned: Plan) -> None:
+    chronicle.add(
+        "run.start",
+        run=store.name,
+        name=planned.name,
+        seed=planned.seed,
+        engine=planned.engine,
+        start_method=planned.start_method,
+        config_digest=planned.config_digest,
+        plan_digest=planned.plan_digest,
+        schema=SCHEMA,
+        **summary_of(planned),
+    )
+
+
+def _conclude(
+    store: RunDir, planned: Plan, chronicle: Chronicle, outcome: Outcome, facts: dict[str, Any], started: float
+) -> Result:
+    """From journals to log, from log to figures and verdict; then the store is complete."""
+    outcome = settle(planned, store.journals, chronicle, outcome)
+    events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
+    summary, verdict = analyse(store.events)
+    code = _exit_code(outcome, summary)
+    summary = replace(summary, exit_code=code, wall_s=monotonic() - started)
+    store.write_json(rundir.SUMMARY, summary.to_dict())
+    facts |= {"status": summary.status, "exit_code": code, "reason": outcome.reason, "events_sha256": events_digest}
+    store.write_json(rundir.MANIFEST, facts)
+    store.drop_journals()
+    return Result(store.path, summary.to_dict(), code, verdict)
+
+
+def _exit_code(outcome: Outcome, summary: Summary) -> int:
+    if outcome.status is Status.INTERRUPTED and outcome.signal is not None:
+        return 128 + outcome.signal
+    return ExitCode.OK if summary.status == "ok" else ExitCode.FAILED

@@ -1,0 +1,88 @@
+"""The end of a real-time run: what is left is named, and journals and chronicle become the event log."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from runner.engines.contract import Outcome, Status
+from runner.log.leftovers import Leftover, leavings
+from runner.log.merge import Merge, Owner
+from runner.log.render import Renderer, json_processors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from runner.log.chronicle import Chronicle
+    from runner.planning.plan import Plan
+
+_ALL: Final = 1 << 62
+"""An instant after every other."""
+
+
+def owners(plan: Plan, folder: Path) -> list[Owner]:
+    """Whose journals a run has, in plan order."""
+    return [
+        Owner(worker.name, worker.group.source, worker.group.target, folder / f"{worker.name}.1.journal")
+        for worker in plan.workers()
+    ]
+
+
+def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> Outcome:
+    """Name every item that was put and not done: an event each; returns the outcome with its full reason."""
+    found = leavings(owners(plan, folder), plan.origins.prefix)
+    failed = {(error.get("queue"), error.get("id")): error["why"] for _, error in found.errors}
+    dead = {entry["worker"]: entry["why"] for _, entry in chronicle.entries if entry["event"] == "worker.died"}
+    counts = dict.fromkeys(("left", "failed", "lost"), 0)
+    for item in found.items:
+        event, level, why = _fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
+        counts[event] += 1
+        chronicle.add(event, level, queue=item.queue, id=item.id, delivery=item.delivery, worker=item.worker, why=why)
+    reason = outcome.reason
+    if outcome.status is Status.FAILED and found.errors:
+        reason = f"{found.errors[0][1]['worker']} failed: {found.errors[0][1]['why']}"
+    return replace(outcome, reason=reason, fates=counts)
+
+
+def _fate(
+    plan: Plan, item: Leftover, outcome: Outcome, failure: str | None, dead: dict[str, str]
+) -> tuple[str, str, str]:
+    """Event, level and reason for an item that was put and not done."""
+    if failure is not None:
+        return "failed", "error", failure
+    if item.worker in dead:
+        return "lost", "error", f"in hand when {dead[item.worker]}"
+    if outcome.status is not Status.COMPLETED:
+        return "left", "warning", f"the run ended first: {outcome.reason}"
+    readers = plan.readers(item.queue)
+    if all(group.quota is not None for group in readers) or not any(g.role == "consumer" for g in readers):
+        return "left", "info", "every reader of its queue was finished"
+    return "lost", "error", "the run completed without it"
+
+
+def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, path: Path) -> str:
+    """Write the event log, `run.end` last; returns its SHA-256. Raises OSError when the disk is full."""
+    renderer = Renderer(outcome.clock, plan.origins.prefix, json_processors())
+    merge = Merge(owners(plan, folder), chronicle, renderer)
+    digest = hashlib.sha256()
+    try:
+        with path.open("wb") as file:
+            while lines := merge.batch(_ALL):
+                text = _joined(lines)
+                digest.update(text)
+                file.write(text)
+            level = "info" if outcome.status is Status.COMPLETED else "error"
+            totals = {**merge.totals, **outcome.fates, "redelivered": 0}
+            chronicle.add("run.end", level, status=outcome.status, reason=outcome.reason, totals=totals)
+            text = _joined(merge.batch(_ALL))
+            digest.update(text)
+            file.write(text)
+    finally:
+        merge.close()
+    return digest.hexdigest()
+
+
+def _joined(lines: Sequence[tuple[int, str]]) -> bytes:
+    return "".join([line for _, line in lines]).encode()

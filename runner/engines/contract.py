@@ -1,0 +1,80 @@
+"""What an engine is to the rest: a function that executes a plan and says how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runner.engines.board import Board
+    from runner.engines.signals import Signals
+    from runner.log.chronicle import Chronicle
+    from runner.log.journal import Clock
+    from runner.planning.plan import Plan
+
+
+class Status(StrEnum):
+    """How a run ended, as `run.end` says it."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        status: In one word.
+        reason: In a sentence; None for a completed run.
+        signal: The signal that interrupted it.
+        clock: Where its time began: when the start gate opened, or when the run ended if it never did.
+        fates: Number of items `left`, `failed` and `lost`, once they are named.
+    """
+
+    status: Status
+    reason: str | None
+    signal: int | None
+    clock: Clock
+    fates: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run that is going on, for whoever watches it.
+
+    Attributes:
+        plan: What it executes.
+        folder: Where the journals are.
+        board: What every worker is doing.
+        chronicle: What the supervisor has written so far.
+    """
+
+    plan: Plan
+    folder: Path
+    board: Board
+    chronicle: Chronicle
+
+
+class Watch(Protocol):
+    """Looks at a run from the supervisor's loop, and so must be quick: 10 ms at most, and never block."""
+
+    def tick(self, run: LiveRun) -> None:
+        """Called some ten times a second, first when the workers are being started."""
+
+
+class Engine(Protocol):
+    """Executes a plan."""
+
+    def __call__(
+        self, plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None, /
+    ) -> Outcome:
+        """Run to the end; `folder` holds the journals afterwards.
+
+        Raises ConfigError where the machine's limits do not allow the run, before any worker is started.
+        """

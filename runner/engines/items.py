@@ -1,0 +1,51 @@
+"""A producer's items, from wherever the plan says they come."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.engines.usercode import UserCodeError
+from runner.planning.plan import FileItems, Role, UserCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from runner.planning.plan import WorkerPlan
+
+
+def items(worker: WorkerPlan, guarded: Callable[[UserCode], Iterator[Any]]) -> Iterator[tuple[int, Any]]:
+    """(seq, item) of everything the worker is to put; nothing for a worker that is no producer.
+
+    Args:
+        worker: Whose items.
+        guarded: Gives the items of user code, so that the engine knows when user code runs.
+    """
+    group = worker.group
+    if group.role is not Role.PRODUCER:
+        return iter(())
+    first, stride = (worker.position, group.count) if group.split else (0, 1)
+    match group.items:
+        case None:
+            return ((seq, seq) for seq in itertools.count(first, stride))
+        case range() | tuple() as known:
+            return zip(range(first, len(known), stride), known[first::stride], strict=True)
+        case FileItems() as file:
+            return _every(_lines(Path(file.path)), first, stride)
+        case UserCode() as code:
+            return _every(guarded(code), first, stride)
+
+
+def _every(found: Iterable[Any], first: int, stride: int) -> Iterator[tuple[int, Any]]:
+    return itertools.islice(enumerate(found), first, None, stride)
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise UserCodeError("items", f"{path}:{number}: no JSON: {error}") from error

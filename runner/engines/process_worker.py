@@ -1,0 +1,178 @@
+"""The worker's side of the engine `processes`: what runs in the new process, from its first line to its exit.
+
+It imports nothing heavy: with spawn every worker pays for every import. File descriptor 1 becomes stderr, so that
+what user code prints cannot end up among the events. SIGINT is the supervisor's; SIGTERM cuts a pause short when the
+board says stop and kills as ever when it does not. The supervisor's death kills the worker (see `_die_with`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from multiprocessing import reduction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.engines.board import Board, Slot, State
+from runner.engines.usercode import UserCodeError, extend_path
+from runner.engines.worker import Worker
+from runner.log.journal import JournalWriter
+from runner.queues.contract import Stopped
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from runner.planning.plan import WorkerPlan
+    from runner.queues.contract import Connector, Writer
+
+
+class WorkerExit(IntEnum):
+    """Exit codes of a worker process."""
+
+    OK = 0
+    USER_CODE = 1
+    DISK = 74
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A supervisor's descriptor that a worker inherits under fork and is sent under forkserver and spawn."""
+
+    fd: int
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _arrived, (reduction.DupFd(self.fd),)
+
+
+def _arrived(sent: reduction.DupFd) -> Post:  # type: ignore[valid-type]  # a function in the stubs
+    return Post(sent.detach())  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a worker process is handed.
+
+    Attributes:
+        worker: Who it is and what it does.
+        workers: Number of all workers, which gives the board's size.
+        folder: Where board, journals and payload files are.
+        batch: Largest number of items in one write.
+        source: Its way to the queue it gets from.
+        target: Its way to the queue it puts into.
+        ready: Takes a byte when the worker is ready.
+        gate: Ends when the start gate opens.
+        lifeline: Ends when the supervisor dies.
+        pythonpath: Folders for user code.
+        foreign: Descriptors to close: inherited under fork and not the worker's own.
+    """
+
+    worker: WorkerPlan
+    workers: int
+    folder: str
+    batch: int
+    source: Connector | None
+    target: Connector | None
+    ready: Post
+    gate: Post
+    lifeline: Post
+    pythonpath: tuple[str, ...]
+    foreign: tuple[int, ...]
+
+    @property
+    def journal(self) -> Path:
+        """The journal of this incarnation."""
+        return Path(self.folder) / f"{self.worker.name}.1.journal"
+
+
+def main(job: Job) -> None:
+    """Be the worker `job` describes; ends with one of `WorkerExit`."""
+    for descriptor in job.foreign:
+        os.close(descriptor)
+    os.dup2(2, 1)
+    _die_with(job.lifeline.fd)
+    board = Board(Path(job.folder) / "board", job.workers)
+    slot = board.slot(job.worker.index)
+    interruption = SignalInterruption(slot)
+    try:
+        state = _work(job, board, slot, interruption)
+    except OSError as error:
+        sys.stderr.write(f"mprun: {job.worker.name}: {error}\n")
+        slot.state = State.FAILED
+        sys.exit(WorkerExit.DISK)
+    slot.state = state
+    sys.exit(WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK)
+
+
+def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) -> State:
+    journal = JournalWriter(job.journal)
+    worker = Worker(job.worker, journal, slot, interruption, job.batch)
+    extend_path(job.pythonpath)
+    try:
+        worker.prepare()
+    except UserCodeError as error:
+        worker.report(error)
+        return State.FAILED
+    reader = None if job.source is None else job.source.reader(slot.stopped)
+    writer = None if job.target is None else job.target.writer(slot.stopped)
+    slot.state = State.READY
+    os.write(job.ready.fd, b"\0")
+    os.close(job.ready.fd)
+    os.read(job.gate.fd, 1)
+    os.close(job.gate.fd)
+    return worker.run(reader, writer, board.zero)
+
+
+class SignalInterruption:
+    """Waiting that SIGTERM cuts short once the board says stop; otherwise SIGTERM kills, as it does any process."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._waiting = False
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._term)
+
+    def _term(self, number: int, _frame: FrameType | None) -> None:
+        if not self._slot.stopped():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif self._waiting:
+            raise Stopped
+
+    def nap(self, seconds: float) -> None:
+        """See `Interruption.nap`."""
+        self._waiting = True
+        try:
+            if self._slot.stopped():
+                raise Stopped
+            time.sleep(seconds)
+        finally:
+            self._waiting = False
+
+    def close(self, writer: Writer) -> None:
+        """See `Interruption.close`."""
+        self._waiting = True
+        try:
+            writer.close()
+        finally:
+            self._waiting = False
+
+
+def _die_with(lifeline: int) -> None:
+    """Have the kernel kill this process when the last write end of the lifeline, the supervisor's, is gone.
+
+    A description of its own is needed: owner and signal belong to the description, not to the descriptor.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        own = os.open(f"/proc/self/fd/{lifeline}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+        if os.read(own, 1) == b"":
+            os.kill(os.getpid(), signal.SIGKILL)

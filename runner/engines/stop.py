@@ -1,0 +1,45 @@
+"""Why a run stops before its workers are finished; the first reason stands."""
+
+from __future__ import annotations
+
+import signal
+from time import monotonic
+
+from runner.engines.contract import Status
+
+CALL_GRACE_S = 5.0
+"""What a `call` gets to return after the order to stop."""
+GRACE_S = 2.0
+"""What any other worker gets to notice the order to stop."""
+
+
+class Stop:
+    """The order to stop.
+
+    Attributes:
+        status: COMPLETED as long as there is no order.
+        reason: Why, in a sentence.
+        signal: The signal behind an interruption.
+        at: When the order came (`time.monotonic`); None before.
+    """
+
+    def __init__(self) -> None:
+        self.status = Status.COMPLETED
+        self.reason: str | None = None
+        self.signal: int | None = None
+        self.at: float | None = None
+
+    def order(self, status: Status, reason: str, number: int | None = None) -> bool:
+        """Give the order; False when it had been given before."""
+        if self.at is not None:
+            return False
+        self.status, self.reason, self.signal, self.at = status, reason, number, monotonic()
+        return True
+
+    def interrupt(self, number: int) -> bool:
+        """Give the order because of a signal."""
+        return self.order(Status.INTERRUPTED, f"interrupted by {signal.Signals(number).name}", number)
+
+    def overdue(self, *, calling: bool) -> bool:
+        """Whether a worker that is still there has used up its grace."""
+        return self.at is not None and monotonic() - self.at > (CALL_GRACE_S if calling else GRACE_S)

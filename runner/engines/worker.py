@@ -1,0 +1,285 @@
+"""The worker: interprets the steps of one worker in real time, in a process or a thread of its own.
+
+    steps --Put--> pending --flush--> Writer (queue)          every operation: stamp, do, stamp,
+      ^   --Get--> Reader (queue) --taken, one by one--+      one record in the journal,
+      +---reply: instant, envelope, result ------------+      counters on the board
+
+A batch of puts is written when it is full and before anything that may wait: a pause, a service, user code, a get
+from an empty hand, the end. What a stage reports done meanwhile is logged after the puts it stands behind.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns, thread_time_ns
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from runner.engines import usercode
+from runner.engines.board import CLOSED, DONES, GETS, PUTS, STATE, State
+from runner.engines.items import items
+from runner.engines.usercode import UserCodeError
+from runner.log.journal import DONE, GET, PUT
+from runner.planning import steps as step
+from runner.queues.contract import Stopped, UnsendableItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runner.engines.board import Slot
+    from runner.envelope import Envelope
+    from runner.log.journal import JournalWriter
+    from runner.planning.plan import UserCode, WorkerPlan
+    from runner.queues.contract import Reader, Writer
+
+_PUTTING: Final = int(State.PUTTING)
+_GETTING: Final = int(State.GETTING)
+_RUNNING: Final = int(State.RUNNING)
+_UNLIMITED: Final = 1 << 30
+
+
+class Interruption(Protocol):
+    """How a worker waits so that an order to stop cuts it short: by signal in a process, by event in a thread."""
+
+    def nap(self, seconds: float) -> None:
+        """Idle; raises `Stopped` when ordered to stop."""
+
+    def close(self, writer: Writer) -> None:
+        """Close a writer, which may have to wait for readers; raises `Stopped` likewise."""
+
+
+class Worker:
+    """One worker's life between the start gate and its end.
+
+    Args:
+        plan: Who it is.
+        journal: Its own.
+        slot: Its own on the board.
+        interruption: How it waits.
+        batch: Largest number of items in one write.
+    """
+
+    def __init__(
+        self, plan: WorkerPlan, journal: JournalWriter, slot: Slot, interruption: Interruption, batch: int
+    ) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._slot = slot
+        self._interruption = interruption
+        self._batch = batch
+        self._reader: Reader = _NO_END
+        self._writer: Writer = _NO_END
+        self._zero = 0
+        self._pending: list[Envelope] = []
+        self._reports: list[tuple[int, Envelope, int, int | None]] = []
+        self._taken: list[Envelope] = []
+        self._in_hand: Envelope | None = None
+        self._service = 0
+        self._function: Callable[[Any], Any] = _identity
+
+    def prepare(self) -> None:
+        """Import and make what user code is needed, before any item moves; raises UserCodeError."""
+        group = self._plan.group
+        if group.call is not None:
+            self._function = usercode.function(group.call)
+        self._items = items(self._plan, self._guarded)
+
+    def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
+        """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.
+
+        Args:
+            reader: The end it gets from; None for a producer.
+            writer: The end it puts into; None for a consumer.
+            zero: The instant the start gate opened, in ns of the monotonic clock.
+        """
+        self._reader, self._writer, self._zero = reader or _NO_END, writer or _NO_END, zero
+        try:
+            self._drive(step.steps(self._plan, self._items))
+            self._flush()
+        except Stopped:
+            return State.STOPPED
+        except UnsendableItem as error:
+            self.report(UserCodeError("put", str(error), error.__cause__), error.envelope)
+            return State.FAILED
+        except UserCodeError as error:
+            self.report(error, self._in_hand)
+            return State.FAILED
+        return State.FINISHED
+
+    def report(self, error: UserCodeError, envelope: Envelope | None = None) -> None:
+        """Write an `error` event: what user code did, to which item."""
+        group = self._plan.group
+        known: dict[str, Any] = {"worker": self._plan.name}
+        if envelope is not None:
+            known |= {
+                "queue": group.target if error.place == "put" else group.source,
+                "id": self._plan.item_id(envelope),
+                "delivery": envelope.delivery,
+            }
+        known |= {"why": str(error), "place": error.place, "traceback": error.trace}
+        self._journal.raw(monotonic_ns(), {"event": "error", "level": "error", **known})
+
+    def _drive(self, steps: step.Steps) -> None:
+        actions: dict[type[step.Step], Callable[[Any], Any]] = {
+            step.Put: self._put if self._batch > 1 else self._put_one,
+            step.Get: self._get,
+            step.Done: self._done,
+            step.Sleep: self._sleep,
+            step.Busy: self._busy,
+            step.Call: self._call,
+            step.Next: self._next,
+            step.Close: self._close,
+        }
+        send = steps.send
+        reply: Any = None
+        try:
+            while True:
+                what = send(reply)
+                reply = actions[what.__class__](what)
+        except StopIteration:
+            return
+
+    def _put_one(self, put: step.Put) -> int:
+        self._pending.append(put.envelope)
+        self._flush()
+        return monotonic_ns() - self._zero
+
+    def _put(self, put: step.Put) -> int:
+        self._pending.append(put.envelope)
+        if len(self._pending) >= self._batch:
+            self._flush()
+        return monotonic_ns() - self._zero
+
+    def _flush(self) -> None:
+        """Write what is pending, in as many writes as the queue needs, then log what stood behind it."""
+        pending, slot = self._pending, self._slot
+        while pending:
+            if slot.stopped():
+                raise Stopped
+            slot.words[slot.base + STATE] = _PUTTING
+            began = monotonic_ns()
+            for envelope in pending:
+                envelope.began = began
+            count = self._writer.put(pending)
+            returned = monotonic_ns()
+            slot.words[slot.base + STATE] = _RUNNING
+            self._log_puts(count, returned, returned - began)
+            slot.words[slot.base + PUTS] += count
+            del pending[:count]
+
+    def _log_puts(self, count: int, returned: int, wait: int) -> None:
+        log = self._journal.log
+        if not self._reports:
+            for envelope in self._pending[:count]:
+                log(PUT, envelope, returned, wait, None)
+            return
+        for position, envelope in enumerate(self._pending[:count], 1):
+            log(PUT, envelope, returned, wait, None)
+            while self._reports and self._reports[0][0] <= position:
+                _, done, service, planned = self._reports.pop(0)
+                self._log_done(done, returned, service, planned)
+        self._reports = [(position - count, *report) for position, *report in self._reports]  # type: ignore[misc]
+
+    def _get(self, get: step.Get) -> Envelope | None:
+        slot = self._slot
+        if slot.stopped():
+            raise Stopped
+        if not self._taken:
+            self._flush()
+            slot.words[slot.base + STATE] = _GETTING
+            began = monotonic_ns()
+            taken = self._reader.get(get.limit or _UNLIMITED)
+            returned = monotonic_ns()
+            slot.words[slot.base + STATE] = _RUNNING
+            wait = returned - began
+            log = self._journal.log
+            for envelope in taken:
+                log(GET, envelope, returned, wait, returned - envelope.began)
+            slot.words[slot.base + GETS] += len(taken)
+            taken.reverse()
+            self._taken = taken
+            if not taken:
+                return None
+        self._service = 0
+        self._in_hand = self._taken.pop()
+        return self._in_hand
+
+    def _done(self, done: step.Done) -> None:
+        if self._pending:
+            self._reports.append((len(self._pending), done.envelope, self._service, done.planned))
+        else:
+            self._log_done(done.envelope, monotonic_ns(), self._service, done.planned)
+        self._in_hand = None
+
+    def _log_done(self, envelope: Envelope, instant: int, service: int, planned: int | None) -> None:
+        self._journal.log(DONE, envelope, instant, service, planned)
+        self._slot.words[self._slot.base + DONES] += 1
+
+    def _sleep(self, sleep: step.Sleep) -> None:
+        self._flush()
+        self._slot.state = State.SLEEPING
+        began = monotonic_ns()
+        self._interruption.nap(sleep.ns / 1e9)
+        self._service += monotonic_ns() - began
+        self._slot.state = State.RUNNING
+
+    def _busy(self, busy: step.Busy) -> None:
+        self._flush()
+        slot = self._slot
+        slot.state = State.BUSY
+        began = monotonic_ns()
+        until = thread_time_ns() + busy.ns
+        while thread_time_ns() < until:
+            if slot.stopped():
+                raise Stopped
+        self._service += monotonic_ns() - began
+        slot.state = State.RUNNING
+
+    def _call(self, call: step.Call) -> Any:
+        return self._in_user_code(self._function, call.envelope.item)
+
+    def _next(self, advance: step.Next) -> Any:
+        return self._in_user_code(next, advance.generator, step.EXHAUSTED)
+
+    def _in_user_code(self, what: Callable[..., Any], *arguments: Any) -> Any:
+        self._flush()
+        slot = self._slot
+        if slot.stopped():
+            raise Stopped
+        slot.state = State.CALLING
+        began = monotonic_ns()
+        result = usercode.called(what, *arguments, name=self._plan.name)
+        self._service += monotonic_ns() - began
+        slot.state = State.RUNNING
+        return result
+
+    def _guarded(self, code: UserCode) -> Iterator[Any]:
+        """The items of a user's iterable, found at once, each then taken as user code."""
+        iterator = usercode.called(iter, usercode.iterable(code), name=self._plan.name)
+        return iter(lambda: self._in_user_code(next, iterator, step.EXHAUSTED), step.EXHAUSTED)
+
+    def _close(self, _: step.Close) -> None:
+        self._flush()
+        self._slot.state = State.CLOSING
+        self._interruption.close(self._writer)
+        self._slot.words[self._slot.base + CLOSED] = 1
+        self._slot.state = State.RUNNING
+
+
+def _identity(item: object) -> object:
+    """The function of a worker that has none."""
+    return item
+
+
+class _NoEnd:
+    """The end of a queue that a worker of its role has not; its steps never ask for it."""
+
+    def put(self, envelopes: list[Envelope]) -> int:
+        raise AssertionError(f"a consumer has nowhere to put {envelopes}")
+
+    def get(self, limit: int) -> list[Envelope]:
+        raise AssertionError(f"a producer has nowhere to get {limit} items")
+
+    def close(self) -> None:
+        pass
+
+
+_NO_END: Final = _NoEnd()

@@ -1,0 +1,36 @@
+"""The supervisor's own events: kept in memory for the log, and on disk at once for whoever comes after its death."""
+
+from __future__ import annotations
+
+import json
+import os
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE: Final = "supervisor.jsonl"
+
+
+class Chronicle:
+    """What happened to the run and its workers, in order.
+
+    Attributes:
+        entries: (instant in ns of the monotonic clock, event without its instant).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.entries: list[tuple[int, dict[str, Any]]] = []
+        self._file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+
+    def add(self, event: str, level: str = "info", **keys: Any) -> None:
+        """Enter an event as of now; raises OSError when the disk is full."""
+        entry = {"event": event, "level": level, **keys}
+        instant = monotonic_ns()
+        self.entries.append((instant, entry))
+        os.write(self._file, json.dumps({"instant": instant, **entry}).encode() + b"\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)

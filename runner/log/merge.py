@@ -1,0 +1,133 @@
+"""Journals and chronicle to one log in the order of time; while the run goes on, or after it.
+
+    journal of worker 0 --read, render--> lines --+
+    journal of worker 1 --read, render--> lines --+--up to a common instant, sorted--> batches of lines
+    chronicle ------------------ render--> lines --+
+
+A journal is in order by itself. A batch ends at the earliest instant up to which every journal has been read, so what
+comes later is never earlier; memory is bounded by the batch, not by the run.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from runner.log.journal import DONE, GET, PUT, JournalReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from runner.log.chronicle import Chronicle
+    from runner.log.render import Renderer
+
+_INSTANT: Final = itemgetter(0)
+_SLOTS_IN_ALL: Final = 1 << 16
+_FEWEST_SLOTS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose journal it is.
+
+    Attributes:
+        worker: Name of the worker.
+        source: The queue it gets from.
+        target: The queue it puts into.
+        journal: Path of the journal; it may not exist yet.
+    """
+
+    worker: str
+    source: str | None
+    target: str | None
+    journal: Path
+
+
+class _Journal:
+    """One journal being merged: what has been rendered and not yet given out."""
+
+    def __init__(self, owner: Owner, renderer: Renderer, slots: int) -> None:
+        self._owner = owner
+        self._renderer = renderer
+        self._slots = slots
+        self._templates = renderer.templates(owner.worker, owner.source, owner.target)
+        self._reader: JournalReader | None = None
+        self.lines: list[tuple[int, str]] = []
+        self.may_have_more = True
+        self.counts = dict.fromkeys((PUT, GET, DONE), 0)
+
+    def fill(self) -> None:
+        """Read on where nothing is left to give out."""
+        if self.lines:
+            return
+        self.may_have_more = False
+        if self._reader is None:
+            try:
+                self._reader = JournalReader(self._owner.journal)
+            except FileNotFoundError:
+                return
+        records = self._reader.read(self._slots)
+        self.may_have_more = bool(records)
+        kinds = [record[8] for record in records]
+        for kind in self.counts:
+            self.counts[kind] += kinds.count(kind)
+        self.lines = self._renderer.records(self._templates, records, self._owner.worker)
+
+    def take(self, until: int) -> list[tuple[int, str]]:
+        """The lines up to an instant, which are from now on given out."""
+        count = bisect_right(self.lines, until, key=_INSTANT)
+        taken = self.lines[:count]
+        del self.lines[:count]
+        return taken
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._reader is not None:
+            self._reader.close()
+
+
+class Merge:
+    """Gives out the lines of a run in batches, in the order of time."""
+
+    def __init__(self, owners: Sequence[Owner], chronicle: Chronicle, renderer: Renderer) -> None:
+        slots = max(_FEWEST_SLOTS, _SLOTS_IN_ALL // max(len(owners), 1))
+        self._journals = [_Journal(owner, renderer, slots) for owner in owners]
+        self._chronicle = chronicle
+        self._renderer = renderer
+        self._entries_given = 0
+
+    def batch(self, until: int) -> list[tuple[int, str]]:
+        """(instant, line) of the next events not later than `until` (ns of the monotonic clock); empty: no more.
+
+        While workers write, `until` must lie a little in the past: an event is journalled after its instant.
+        """
+        bound = until
+        for journal in self._journals:
+            journal.fill()
+            if journal.may_have_more:
+                bound = min(bound, journal.lines[-1][0])
+        lines = [line for journal in self._journals for line in journal.take(bound)]
+        lines += self._entries(bound)
+        lines.sort(key=_INSTANT)
+        return lines
+
+    def _entries(self, until: int) -> Iterator[tuple[int, str]]:
+        entries = self._chronicle.entries
+        while self._entries_given < len(entries) and entries[self._entries_given][0] <= until:
+            instant, entry = entries[self._entries_given]
+            self._entries_given += 1
+            yield instant, self._renderer.entry(instant, entry)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """How many items all workers put, got and did, so far."""
+        names = {"put": PUT, "got": GET, "done": DONE}
+        return {name: sum(journal.counts[kind] for journal in self._journals) for name, kind in names.items()}
+
+    def close(self) -> None:
+        """Close all journals."""
+        for journal in self._journals:
+            journal.close()

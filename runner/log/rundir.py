@@ -1,0 +1,166 @@
+"""The run directory: made once, never overwritten, complete whatever happens to the run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.errors import ConfigError, LogError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFIG: Final = "config.yaml"
+MANIFEST: Final = "manifest.json"
+EVENTS: Final = "events.jsonl"
+SUMMARY: Final = "summary.json"
+JOURNALS: Final = "journals"
+LATEST: Final = "latest"
+
+
+class RunDir:
+    """One run's folder and what lies in it.
+
+    Attributes:
+        path: The folder, absolute.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The run's name: its folder's."""
+        return self.path.name
+
+    @property
+    def events(self) -> Path:
+        """The event log."""
+        return self.path / EVENTS
+
+    @property
+    def journals(self) -> Path:
+        """Where the workers write while the run goes on."""
+        return self.path / JOURNALS
+
+    def manifest(self) -> dict[str, Any]:
+        """What ran, where, with what; raises LogError where there is none."""
+        return self._json(MANIFEST)
+
+    def summary(self) -> dict[str, Any]:
+        """The stored figures; raises LogError where there are none."""
+        return self._json(SUMMARY)
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise LogError(f"{self.path}: has no {name}; is it a run directory, and has the run ended?") from None
+        except (OSError, ValueError) as error:
+            raise LogError(f"{self.path / name}: cannot be read: {error}") from error
+        return content
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a file whole or not at all."""
+        self.write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file whole or not at all."""
+        new = self.path / f".{name}.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.path / name)
+
+    def copy_inputs(self, files: Mapping[str, str]) -> None:
+        """Copy the files a config names to where the stored config looks for them."""
+        for source, target in files.items():
+            copy = self.path / target
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, copy)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that was never started, and point `latest` back."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        rest = all_runs(self.path.parent)
+        if rest:
+            _point_latest(self.path.parent, rest[-1].name)
+        else:
+            (self.path.parent / LATEST).unlink(missing_ok=True)
+
+    def drop_journals(self) -> None:
+        """Remove what the log has replaced."""
+        shutil.rmtree(self.journals, ignore_errors=True)
+
+
+def create(out: Path, name: str) -> RunDir:
+    """Make a new run directory under `out`, with its journals folder, and point `latest` at it.
+
+    Raises:
+        ConfigError: It cannot be made or written to; nothing has been started.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)[:100] or "run"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path = _fresh(out, f"{stamp}-{plain}")
+        (path / JOURNALS).mkdir()
+        _point_latest(out, path.name)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}: {error.filename}; choose another folder with --out"
+        raise ConfigError(Problem(str(out), None, None, "", problem)) from error
+    return RunDir(path.resolve())
+
+
+def _fresh(out: Path, stem: str) -> Path:
+    while True:
+        path = out / f"{stem}-{secrets.token_hex(2)}"
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+
+
+def _point_latest(out: Path, name: str) -> None:
+    """Replace the link in one step: two runs may start at once."""
+    link = out / f".{LATEST}-{secrets.token_hex(4)}"
+    link.symlink_to(name)
+    try:
+        link.replace(out / LATEST)
+    except OSError:
+        link.unlink()
+        raise
+
+
+def find(run: str | None, out: Path) -> RunDir:
+    """The run directory somebody names: a path, a name under `out`, or None for the latest.
+
+    Raises:
+        LogError: There is none.
+    """
+    if run is None:
+        latest = out / LATEST
+        if not latest.is_dir():
+            raise LogError(f"there is no run in {out}: name one, or where runs are with --out")
+        return RunDir(latest.resolve())
+    for path in (Path(run), out / run):
+        if path.is_dir():
+            return RunDir(path.resolve())
+    raise LogError(f"{run}: no such run directory, neither here nor in {out}")
+
+
+def all_runs(out: Path) -> list[RunDir]:
+    """Every run directory under `out`, oldest first."""
+    if not out.is_dir():
+        return []
+    found = (path for path in out.iterdir() if not path.is_symlink() and (path / MANIFEST).is_file())
+    return [RunDir(path) for path in sorted(found)]
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,160 @@
+"""Config to plan: pure, and the only place where the one becomes the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.config.distributions import Constant
+from runner.config.load import canonical, to_yaml
+from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
+from runner.planning import plan as planned
+from runner.planning.draws import sampler
+from runner.planning.plan import GroupPlan, ItemSource, Plan, QueuePlan, Role, UserCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runner.config.models import Config, ConsumerConfig, ItemsConfig, ProducerConfig, QueueConfig, StageConfig
+
+PIPE_CAPACITY: Final = (1 << 20) // 32
+"""Tickets of 32 bytes in the largest pipe an ordinary process gets, 1 MiB."""
+
+
+def plan(config: Config) -> Plan:
+    """Resolve a config into the plan every engine executes; equal configs give equal plans.
+
+    Never reads a file or imports user code: what must be known of files, `load` has found out.
+    """
+    files = _copies(config)
+    stored = to_yaml(config, files)
+    return Plan(
+        name=config.name,
+        seed=config.seed,
+        time_scale=config.time_scale,
+        engine=config.engine,
+        start_method=config.start_method,
+        duration_ns=config.duration_ns,
+        timeout_ns=config.timeout_ns,
+        pythonpath=tuple(config.pythonpath),
+        queues=tuple(_queue(name, queue) for name, queue in config.queues.items()),
+        groups=tuple(_groups(config)),
+        stored_config=stored,
+        files=files,
+        config_digest=hashlib.sha256(stored.encode()).hexdigest(),
+        plan_digest=digest(canonical(config)),
+    )
+
+
+def digest(data: object) -> str:
+    """SHA-256 of the canonical JSON of `data`: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _copies(config: Config) -> dict[str, str]:
+    """Where the run directory keeps each file the config names."""
+    return {path: f"inputs/{number}-{PurePath(path).name}" for number, path in enumerate(sorted(config.files))}
+
+
+def _queue(name: str, queue: QueueConfig) -> QueuePlan:
+    capacity = PIPE_CAPACITY if queue.kind == "pipe" else None
+    if queue.maxsize:
+        capacity = min(queue.maxsize, capacity or queue.maxsize)
+    return QueuePlan(name, queue.kind, queue.maxsize, queue.batch, capacity)
+
+
+def _groups(config: Config) -> Iterator[GroupPlan]:
+    """All groups in plan order, each knowing how many items it is planned to put or do."""
+    first = 0
+    flow: dict[str, int | None] = dict.fromkeys(config.queues, 0)
+    for name, producer in config.producers.items():
+        group = _producer(config, name, producer, first)
+        flow[producer.to] = _plus(flow[producer.to], group.planned)
+        yield group
+        first += group.count
+    for name, stage in config.stages.items():
+        yield _worker_group(config, name, stage, Role.STAGE, first, stage.to)
+        first += stage.count
+    for name, consumer in config.consumers.items():
+        yield _worker_group(config, name, consumer, Role.CONSUMER, first, None)
+        first += consumer.count
+
+
+def _plus(total: int | None, more: int | None) -> int | None:
+    return None if total is None or more is None else total + more
+
+
+def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -> GroupPlan:
+    source, length = _items(producer.items, config)
+    split = producer.items is not None and producer.items.share == "split"
+    return GroupPlan(
+        name=name,
+        role=Role.PRODUCER,
+        first=first,
+        count=producer.count,
+        pause=sampler(config.seed, name, "pause", producer.sleep.law(), config.time_scale),
+        target=producer.to,
+        items=source,
+        split=split,
+        payload=producer.payload,
+        duration_ns=config.duration_ns,
+        planned=None if length is None or config.duration_ns is not None else length * (1 if split else producer.count),
+    )
+
+
+def _items(items: ItemsConfig | None, config: Config) -> tuple[ItemSource, int | None]:
+    """Where the items come from, and how many there are; None: nobody knows before the run."""
+    match items:
+        case None:
+            return None, None
+        case RangeItems():
+            return range(items.start, items.stop, items.step), items.length
+        case ValuesItems():
+            return tuple(items.values), len(items.values)
+        case FileItems():
+            lines = config.files[items.file].lines
+            return planned.FileItems(items.file, lines), lines
+        case CallItems():
+            return _user_code(items), None
+
+
+def _user_code(call: CallConfig | CallItems) -> UserCode:
+    return UserCode(call.target, call.kwargs)
+
+
+def _worker_group(
+    config: Config, name: str, group: StageConfig | ConsumerConfig, role: Role, first: int, target: str | None
+) -> GroupPlan:
+    law = group.sleep or group.busy
+    quota: int | None = getattr(group, "items", None)
+    return GroupPlan(
+        name=name,
+        role=role,
+        first=first,
+        count=group.count,
+        pause=sampler(config.seed, name, "pause", Constant(0.0), config.time_scale),
+        source=group.from_,
+        target=target,
+        service=None if law is None else sampler(config.seed, name, "service", law.law(), config.time_scale),
+        busy=group.busy is not None,
+        call=None if group.call is None else _user_code(group.call),
+        quota=quota,
+        planned=None if quota is None else quota * group.count,
+    )
+
+
+def summary_of(plan: Plan) -> Mapping[str, Any]:
+    """The plan's queues and groups as `run.start` shows them."""
+    return {
+        "queues": {
+            q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity}
+            for q in plan.queues
+        },
+        "groups": {
+            g.name: {"role": g.role, "from": g.source, "to": g.target, "count": g.count, "planned": g.planned}
+            for g in plan.groups
+        },
+    }
