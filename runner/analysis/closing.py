@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from runner.analysis.accounts import CONSUMER, PRODUCER
 from runner.analysis.depth import depths
-from runner.analysis.ledger import CONSUMER, PRODUCER
 from runner.analysis.violations import Kind
 from runner.log.events import Failed, Left, Lost
 
@@ -23,9 +24,16 @@ def close(ledger: Ledger) -> Verdict:
     depth, since a get that took an item may have begun before the log breaks off and returned after.
     """
     incomplete = _incomplete(ledger)
-    for worker in ledger.workers.values():
+    workers = list(ledger.workers.values())
+    for worker in workers:
+        ledger.last_ns = max(ledger.last_ns, worker.put_ns, worker.get_ns, worker.done_ns)
+    for worker in workers:
         worker.rest_until(ledger.end.t_ns if ledger.end else ledger.last_ns)
     for queue in ledger.queues.values():
+        for number, puts in Counter(queue.writers).items():
+            workers[number].puts += puts
+        for place in chain(queue.abandoned, queue.waiting.values()):
+            queue.residence_ns += max(0, ledger.last_ns - queue.returned[place])
         _measure_depth(ledger, queue, judged=incomplete is None)
         if incomplete is None:
             _settle(ledger, queue)
@@ -66,7 +74,6 @@ def _settle(ledger: Ledger, queue: QueueAccount) -> None:
         else:
             found.add(Kind.UNEXPECTED, f"got by {who}, nobody put it", hold.line, item=item, queue=queue.name)
     for item, place in queue.waiting.items():
-        queue.residence_ns += max(0, ledger.last_ns - queue.returned[place])
         message = f"put into {queue.name}, never got, and neither left nor failed"
         found.add(Kind.LOST, message, queue.lines[place], item=item, queue=queue.name)
     for item, hold in queue.held.items():

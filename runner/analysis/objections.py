@@ -7,60 +7,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.analysis.accounts import FAR
 from runner.analysis.violations import Kind
 
 if TYPE_CHECKING:
-    from runner.analysis.accounts import Hold, QueueAccount, WorkerAccount
+    from runner.analysis.accounts import Hold, QueueAccount
     from runner.analysis.violations import Violations
     from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery
 
 
-def to_place(
-    found: Violations,
-    worker: WorkerAccount,
-    event: Put | Get | Done,
-    queue: str | None,
-    began_ns: int,
-    line: int,
-) -> None:
-    """Object to a worker at the wrong queue or outside its lifetime."""
-    what = type(event).__name__.lower()
-    if queue != event.queue and worker.group:
-        own = f"its queue is {queue}" if queue else "it has none for that"
-        _add(found, Kind.UNEXPECTED, f"{event.worker}: {what} in queue {event.queue}, {own}", event, line)
-    if began_ns < worker.started_ns:
-        when = "without a worker.start" if worker.started_ns == FAR else "before its worker.start"
-        _add(found, Kind.CAUSALITY, f"{event.worker}: {what} {when}", event, line)
-        worker.started_ns = -FAR
-    if event.t_ns > worker.exited_ns:
-        _add(found, Kind.CAUSALITY, f"{event.worker}: {what} after its worker.exit", event, line)
+def to_absence(found: Violations, when: str, event: Put | Get | Done, line: int) -> None:
+    """Object to an event outside its worker's lifetime."""
+    _add(found, Kind.CAUSALITY, f"{event.worker}: {_verb(event)} {when}", event, line)
 
 
-def to_put(found: Violations, worker: WorkerAccount, event: Put, line: int) -> None:
-    """Object to a put for its place, its wait or its delivery."""
-    to_place(found, worker, event, worker.target, event.t_ns - event.wait_ns, line)
+def to_place(found: Violations, own: QueueAccount | None, event: Put | Get | Done, line: int) -> None:
+    """Object to a worker at a queue that is not its own."""
+    why = f"its queue is {own.name}" if own else "it has no queue for that"
+    _add(found, Kind.UNEXPECTED, f"{event.worker}: {_verb(event)} in {event.queue}, but {why}", event, line)
+
+
+def to_put(found: Violations, event: Put, line: int) -> None:
+    """Object to a put for its wait or its delivery."""
     _to_wait(found, event, line)
     if event.delivery != 1:
-        _add(found, Kind.DUPLICATED, f"a put has delivery 1, this one {event.delivery}", event, line)
+        _add(found, Kind.DUPLICATED, f"put with delivery {event.delivery}, a put has 1", event, line)
 
 
-def to_get(found: Violations, worker: WorkerAccount, queue: QueueAccount, event: Get, line: int) -> None:
-    """Object to a get for its place, its wait or its delivery."""
-    to_place(found, worker, event, worker.source, event.t_ns - event.wait_ns, line)
+def to_get(found: Violations, queue: QueueAccount, event: Get, line: int) -> None:
+    """Object to a get for its wait or its delivery."""
     _to_wait(found, event, line)
     delivery = queue.deliveries.get(event.id, 1)
     if event.delivery != delivery:
-        message = f"got with delivery {event.delivery}, the redeliveries before make it {delivery}"
+        message = f"got with delivery {event.delivery}, by the redeliveries so far it is {delivery}"
         _add(found, Kind.DUPLICATED, message, event, line)
 
 
-def to_seq(found: Violations, worker: WorkerAccount, queue: QueueAccount, event: Put, line: int) -> None:
+def to_seq(found: Violations, queue: QueueAccount, last_id: str, event: Put, line: int) -> None:
     """Object to a producer's id that does not come after the one before."""
     if queue.was_put(event.id):
         _add(found, Kind.DUPLICATED, f"put into {event.queue} a second time", event, line)
     else:
-        _add(found, Kind.ORDER, f"put after {worker.last_id}, ids of a producer grow", event, line)
+        _add(found, Kind.ORDER, f"put after {last_id}, the seqs of a producer grow", event, line)
 
 
 def to_name(found: Violations, event: Put, line: int) -> None:
@@ -93,10 +80,10 @@ def to_latency(found: Violations, queue: QueueAccount, place: int, event: Get, l
         _add(found, Kind.CAUSALITY, message, event, put_line, line)
 
 
-def to_order(found: Violations, event: Get, later_line: int, line: int) -> None:
+def to_order(found: Violations, event: Get, *lines: int) -> None:
     """Object to one writer's items reaching one reader in another order than they were put."""
-    message = f"{event.worker} got it out of the order in which its writer put"
-    _add(found, Kind.ORDER, message, event, *sorted((later_line, line)))
+    message = f"{event.worker} got it out of the order in which it was put"
+    _add(found, Kind.ORDER, message, event, *lines)
 
 
 def to_second_get(found: Violations, hold: Hold, event: Get, line: int) -> None:
@@ -147,6 +134,10 @@ def to_fate(found: Violations, queue: QueueAccount, event: Left | Failed | Lost,
 def to_loss(found: Violations, event: Lost, line: int) -> None:
     """Object to an item the run itself calls lost."""
     found.add(Kind.LOST, f"lost, says the run: {event.why}", line, item=event.id, queue=event.queue)
+
+
+def _verb(event: Put | Get | Done) -> str:
+    return type(event).__name__.lower()
 
 
 def _to_wait(found: Violations, event: Put | Get, line: int) -> None:

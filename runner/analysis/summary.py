@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from runner.analysis.accounts import CONSUMER, PRODUCER
 from runner.analysis.closing import close
-from runner.analysis.ledger import CONSUMER, PRODUCER, Ledger
+from runner.analysis.ledger import Ledger
 from runner.analysis.spread import Spread, spread
 from runner.analysis.violations import Kind
 from runner.log.events import Failed, Left

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 """Version of the log's format, written into `run.start`."""
 
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 18
 _LONGEST_LINE: Final = 1 << 26
 _LIMIT: Final = 1 << 61
 
