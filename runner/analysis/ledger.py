@@ -12,7 +12,7 @@ each child of an item in its hands once, a get takes what waits.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from runner.analysis import objections
 from runner.analysis.accounts import FAR, PRODUCER, STAGE, Hold, QueueAccount, WorkerAccount
@@ -24,7 +24,6 @@ from runner.log.events import (
     Get,
     Left,
     Lost,
-    Other,
     Put,
     Redelivery,
     RunEnd,
@@ -71,30 +70,17 @@ class Ledger:
             Put: self._put,
             Get: self._get,
             Done: self._done,
-            RunStart: self._run_start,
-            RunEnd: self._run_end,
-            WorkerStart: self._worker_start,
-            WorkerExit: self._worker_exit,
-            Redelivery: self._redelivery,
-            Left: self._fate,
-            Failed: self._fate,
-            Lost: self._fate,
-            Torn: self._pass,
-            Other: self._pass,
         }
+        for kind in get_args(Event):
+            self._book.setdefault(kind, self._rare)
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
-        clock = self._clock_ns
+        book = self._book
         line = self.lines
         for event in events:
             line += 1
-            kind = type(event)
-            if event.t_ns < clock:
-                self.violations.add(Kind.CAUSALITY, f"t_ns {event.t_ns} follows {clock}", line - 1, line)
-            clock = event.t_ns
-            self._book[kind](event, line)
-        self._clock_ns = clock
+            book[type(event)](event, line)
         self.lines = line
         self._store()
 
@@ -116,6 +102,9 @@ class Ledger:
         if queue is None or queue.name != event.queue:
             queue = self._wrong_queue(worker, worker.target, event, line)
         t_ns = event.t_ns
+        if t_ns < self._clock_ns:
+            self._turned_back(t_ns, line)
+        self._clock_ns = t_ns
         wait_ns = event.wait_ns
         began = t_ns - wait_ns
         item = event.id
@@ -124,15 +113,12 @@ class Ledger:
         if t_ns != worker.put_ns:  # else it is of the same batch, whose wait counts once
             worker.put_ns = t_ns
             worker.wait_ns += wait_ns
-        origin = began
-        if worker.relays:
-            origin = self._relay(worker, queue, event, line)
+        if queue.upstream:
+            queue.origins.append(self._relay(worker, queue, event, line) if worker.relays else began)
         # Of ids equally long the greater has the greater seq; below `beyond` lie those that begin with its name.
-        elif not (len(item) == worker.last_size and worker.last_id < item < worker.beyond):
+        if not (worker.last_id < item < worker.beyond and len(item) == worker.last_size) and not worker.relays:
             self._check_seq(worker, queue, event, line)
         worker.last_id = item
-        if queue.upstream:
-            queue.origins.append(origin)
         queue.began.append(began)
         queue.returned.append(t_ns)
         queue.lines.append(line)
@@ -143,7 +129,7 @@ class Ledger:
         if queue.early and item in queue.early:
             self._overtaken(queue, event)
         else:
-            queue.waiting.setdefault(item, len(queue.began) - 1)
+            queue.waiting[item] = len(queue.began) - 1
 
     def _get(self, event: Get, line: int) -> None:
         worker = self._live.get(event.worker) or self._absent(event, line)
@@ -151,6 +137,9 @@ class Ledger:
         if queue is None or queue.name != event.queue:
             queue = self._wrong_queue(worker, worker.source, event, line)
         t_ns = event.t_ns
+        if t_ns < self._clock_ns:
+            self._turned_back(t_ns, line)
+        self._clock_ns = t_ns
         wait_ns = event.wait_ns
         latency_ns = event.latency_ns
         item = event.id
@@ -184,6 +173,9 @@ class Ledger:
         if queue is None or queue.name != event.queue:
             queue = self._wrong_queue(worker, worker.source, event, line)
         t_ns = worker.done_ns = event.t_ns
+        if t_ns < self._clock_ns:
+            self._turned_back(t_ns, line)
+        self._clock_ns = t_ns
         service_ns = event.service_ns
         worker.done += 1
         worker.busy_ns += service_ns
@@ -203,16 +195,45 @@ class Ledger:
     def _check_seq(self, worker: WorkerAccount, queue: QueueAccount, event: Put, line: int) -> None:
         """Object to a producer's id that does not follow its last one."""
         item = event.id
+        if worker.role != PRODUCER:
+            return
         if not worker.last_size:
             worker.first_began_ns = event.t_ns - event.wait_ns
         worker.last_size = len(item)
-        if worker.role != PRODUCER:
-            return
         last = worker.last_id
         if len(item) < len(last) or (len(item) == len(last) and item <= last):
             objections.to_seq(self.violations, queue, last, event, line)
         elif not item.startswith(f"{worker.name}:"):
             objections.to_name(self.violations, event, line)
+
+    def _turned_back(self, t_ns: int, line: int) -> None:
+        self.violations.add(Kind.CAUSALITY, f"t_ns {t_ns} follows {self._clock_ns}", line - 1, line)
+
+    def _rare(self, event: Event, line: int) -> None:
+        """Book an event that does not come once per item."""
+        if event.t_ns < self._clock_ns:
+            self._turned_back(event.t_ns, line)
+        self._clock_ns = event.t_ns
+        match event:
+            case RunStart():
+                self._run_start(event, line)
+            case WorkerStart():
+                worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
+                worker.incarnations += 1
+                self._live[worker.name] = worker
+            case WorkerExit():
+                worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
+                worker.exit(event.t_ns, event.exit_code, event.signal)
+                self._live.pop(worker.name, None)
+            case Redelivery():
+                self._redelivery(event, line)
+            case Left() | Failed() | Lost():
+                self._fate(event, line)
+            case RunEnd():
+                self.end = event
+                self.end_line = line
+            case Torn():
+                self.torn = True
 
     def _relay(self, worker: WorkerAccount, queue: QueueAccount, event: Put, line: int) -> int:
         """Book a stage's put under the item in its hands; return when the put of that item's root began."""
@@ -294,23 +315,6 @@ class Ledger:
                 worker = f"{name}-{index}"
                 number = len(self.workers)
                 self.workers[worker] = WorkerAccount(worker, number, name, group.role, source, target)
-
-    def _worker_start(self, event: WorkerStart, line: int) -> None:
-        worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
-        worker.incarnations += 1
-        self._live[worker.name] = worker
-
-    def _worker_exit(self, event: WorkerExit, line: int) -> None:
-        worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
-        worker.exit(event.t_ns, event.exit_code, event.signal)
-        self._live.pop(worker.name, None)
-
-    def _run_end(self, event: RunEnd, line: int) -> None:
-        self.end = event
-        self.end_line = line
-
-    def _pass(self, event: Torn | Other, line: int) -> None:  # noqa: ARG002
-        self.torn = self.torn or isinstance(event, Torn)
 
     def _absent(self, event: Put | Get | Done, line: int) -> WorkerAccount:
         """Return the account of a worker that is not between its start and its exit."""
