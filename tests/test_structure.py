@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+import runner
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,7 +49,9 @@ HEAVY = {"pydantic", "typer", "rich", "structlog", "yaml"}
 WORKER_SIDE = [
     "runner.errors",
     "runner.config.distributions",
-    "runner.planning",
+    "runner.planning.plan",
+    "runner.planning.steps",
+    "runner.planning.draws",
     "runner.log.journal",
     "runner.queues",
     "runner.engines.worker",
@@ -178,6 +182,22 @@ def test_workers_load_nothing_heavy() -> None:
     ]
     for module, loaded in loaded_by(*modules).items():
         assert not HEAVY & set(loaded), f"importing {module} loads {sorted(HEAVY & set(loaded))}"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+def test_running_workers_have_loaded_nothing_heavy(start_method: str, tmp_path: Path) -> None:
+    """What a worker unpickles must bring nothing along either; under fork it inherits whatever is there."""
+    (tmp_path / "look.py").write_text(
+        f"import sys\n\n\ndef look(item):\n    assert not {HEAVY} & set(sys.modules), sorted(sys.modules)\n"
+    )
+    (tmp_path / "look.yaml").write_text(
+        f"start_method: {start_method}\npythonpath: [.]\n"
+        "producers: {produce: {items: 1, sleep: {distribution: exponential, mean: 0.001}}}\n"
+        "consumers: {consume: {call: look:look}}\n"
+    )
+    result = runner.run(runner.load(tmp_path / "look.yaml"), out=tmp_path)
+    assert result.exit_code == 0, (result.run_dir / "events.jsonl").read_text()
 
 
 def test_importing_the_package_loads_none_of_its_parts() -> None:

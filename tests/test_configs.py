@@ -1,0 +1,84 @@
+"""The example configs: each says what it shows, is valid, and does what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+import runner
+from runner.config.load import load, schema
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+EXAMPLES = sorted(CONFIGS.glob("*.yaml"))
+SCHEMA_LINE = "# yaml-language-server: $schema=mprun.schema.json"
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+def test_the_promised_examples_are_there() -> None:
+    assert {"default", "back-pressure", "pipeline", "speed-up"} <= {path.stem for path in EXAMPLES}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_opens_with_the_schema_and_what_it_shows(path: Path) -> None:
+    first, second, *_ = path.read_text().splitlines()
+    assert first == SCHEMA_LINE
+    assert second.startswith("# ")
+    assert f"mprun configs/{path.name}" in path.read_text()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_is_valid_without_a_warning(path: Path) -> None:
+    assert load(path).warnings == ()
+
+
+def test_the_committed_schema_is_the_language() -> None:
+    """Editors check against the very language that `load` accepts; `mprun schema` makes it again."""
+    committed = json.loads((CONFIGS / "mprun.schema.json").read_text())
+    assert committed == schema(), "run: mprun schema > configs/mprun.schema.json"
+
+
+def test_default_is_the_program_of_the_tutorial() -> None:
+    sleep = {"distribution": "randint", "low": 1, "high": 5}
+    assert yaml.safe_load((CONFIGS / "default.yaml").read_text()) == {
+        "seed": 42,
+        "producers": {"produce": {"count": 2, "items": {"start": 0, "stop": 10}, "sleep": sleep}},
+        "consumers": {"consume": {"count": 2, "items": 10, "sleep": sleep}},
+    }
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_runs_to_a_good_end(path: Path, tmp_path: Path) -> None:
+    """Everything that is put is done, and the audit of the stored log agrees."""
+    result = runner.run(runner.load(path, {"time_scale": 0.0}), out=tmp_path)
+    items = result.summary["items"]
+    assert result.exit_code == 0
+    assert (items["lost"], items["duplicated"], items["left"]) == (0, 0, 0)
+    assert result.summary["audit"]["valid"] is True
+
+
+@pytest.mark.process
+def test_default_moves_each_number_twice(tmp_path: Path) -> None:
+    result = runner.run(runner.load(CONFIGS / "default.yaml", {"time_scale": 0.0}), out=tmp_path)
+    events = [json.loads(line) for line in (result.run_dir / "events.jsonl").read_text().splitlines()]
+    for kind in ("put", "get", "done"):
+        items = sorted(event["item"] for event in events if event["event"] == kind)
+        assert items == sorted([*range(10)] * 2), kind
+
+
+@pytest.mark.process
+def test_pipeline_counts_the_long_words(tmp_path: Path) -> None:
+    """The 1:n stage and the filter leave exactly the words of five letters and more."""
+    config = runner.load(CONFIGS / "pipeline.yaml", {"time_scale": 0.0})
+    result = runner.run(config, out=tmp_path)
+    raw = yaml.safe_load((CONFIGS / "pipeline.yaml").read_text())
+    lines = raw["producers"]["read"]["items"]["values"]
+    events = [json.loads(line) for line in (result.run_dir / "events.jsonl").read_text().splitlines()]
+    counted = sorted(e["item"] for e in events if e["event"] == "done" and e["queue"] == "kept")
+    assert counted == sorted(word for line in lines for word in line.lower().split() if len(word) >= 5)
