@@ -242,13 +242,13 @@ class LogNormal(InvertibleContinuous):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Gamma(Continuous):
-    """A gamma law with 0.001 <= shape <= 1,000,000 and a mean above 0, in seconds; its cv is 1 / sqrt(shape)."""
+    """A gamma law with 0.001 <= shape <= 100,000 and a mean above 0, in seconds; its cv is 1 / sqrt(shape)."""
 
     shape: float
     average: float
 
     def __init__(self, shape: float, mean: float) -> None:
-        check_number("shape", shape, 1e-3, 1e6)
+        check_number("shape", shape, 1e-3, 1e5)
         check_positive_time("mean", mean)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "average", mean)
@@ -267,9 +267,11 @@ class Gamma(Continuous):
         return gamma_tails(self.shape, x * self.shape / self.average)
 
     def about(self, p: float) -> float:
-        """Wilson and Hilferty's cube (1931); for a small shape the first term of the power series."""
+        """Wilson and Hilferty's cube (1931); for a small shape the first terms of both tails."""
         if self.shape < 1:
-            return self.average / self.shape * exp((log(p) + lgamma(self.shape + 1)) / self.shape)
+            lower = exp((log(p) + lgamma(self.shape + 1)) / self.shape)
+            upper = log(self.shape / (1 - p))
+            return self.average / self.shape * (lower if lower < 0.5 else max(0.5, upper))
         spread = 1 / (9 * self.shape)
         return self.average * max(0.0, 1 - spread + sqrt(spread) * _inverse_normal()(p)) ** 3
 
@@ -286,9 +288,9 @@ def _marsaglia_tsang(shape: float, draw: Draw, k: int) -> float:
     c = 1 / sqrt(9 * d)
     inverse_normal = _inverse_normal()
     while True:
-        x = inverse_normal(draw.uniform(k))
+        x, u = inverse_normal(draw.uniform(k)), draw.uniform(k + 1)
         v = (1 + c * x) ** 3
-        if v > 0 and log(draw.uniform(k + 1)) < x * x / 2 + d - d * v + d * log(v):
+        if v > 0 and log(u) < x * x / 2 + d - d * v + d * log(v):
             return d * v
         k += 2
 
