@@ -90,11 +90,22 @@ class _Journal:
 
 
 class Merge:
-    """Gives out the lines of a run in batches, in the order of time."""
+    """Gives out the lines of a run in batches, in the order of time.
 
-    def __init__(self, owners: Sequence[Owner], chronicle: Chronicle, renderer: Renderer) -> None:
-        slots = max(_FEWEST_SLOTS, _SLOTS_IN_ALL // max(len(owners), 1))
-        self._journals = [_Journal(owner, renderer, slots) for owner in owners]
+    Args:
+        owners: Whose journals.
+        chronicle: The supervisor's own events.
+        renderer: Makes lines of them.
+        slots: How many slots of all journals together are read at once, as far as one a journal is fewer: with it
+            go the lines of a batch and the time it takes.
+    """
+
+    def __init__(
+        self, owners: Sequence[Owner], chronicle: Chronicle, renderer: Renderer, *, slots: int | None = None
+    ) -> None:
+        workers = max(len(owners), 1)
+        each = max(_FEWEST_SLOTS, _SLOTS_IN_ALL // workers) if slots is None else max(1, slots // workers)
+        self._journals = [_Journal(owner, renderer, each) for owner in owners]
         self._chronicle = chronicle
         self._renderer = renderer
         self._entries_given = 0

@@ -1,0 +1,58 @@
+"""The command line: the only room that prints, catches and exits.
+
+This file is all that `mprun --version` loads; a command's own imports stand inside its function.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """Do what the process's command line says; returns the exit code (see `runner.errors.ExitCode`)."""
+    if os.name != "posix":
+        sys.stderr.write("mprun: needs Linux or another POSIX system; on Windows, run it inside WSL\n")
+        return 2
+    _open_standard_streams()
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from runner import __version__
+
+        sys.stdout.write(f"mprun {__version__}\n")
+        code = 0
+    else:
+        code = _execute(arguments)
+    return _flushed(code)
+
+
+def _execute(arguments: list[str]) -> int:
+    try:
+        from runner.cli.app import execute
+
+        return execute(arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null in the place of standard streams that are closed: the next file opened would get their number."""
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > 2:
+            os.close(descriptor)
+            break
+        os.set_inheritable(descriptor, True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the process's life
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once nothing is left that the interpreter would complain about when it cannot be written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code

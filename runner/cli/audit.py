@@ -1,0 +1,7 @@
+"""`mprun audit`."""
+
+from __future__ import annotations
+
+
+def audit() -> None:
+    """Not there yet."""

@@ -1,0 +1,161 @@
+"""What a run shows while it goes on: its events on stdout, its progress on stderr.
+
+    supervisor's loop --tick--> Live --+--> LogStream --Merge--> lines --> Outlet(1)
+                                       +--> Progress --board--> a line --> Outlet(2)
+
+Nothing here may stop or slow the run: a tick takes some milliseconds, the share of time spent here is bounded, and a
+reader that is slow or gone only means that less is shown now. The store does not depend on any of it; what stdout
+did not get while the run lasted, it gets from the finished event log.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Final
+
+from runner.cli.progress import Progress
+from runner.cli.streams import Outlet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runner.engines.contract import LiveRun
+    from runner.log.merge import Merge
+
+_TICK_S: Final = 0.004
+_LARGEST_SHARE: Final = 0.05
+_SLOTS: Final = 1024
+"""Records read at once, of all journals together: what fits into a tick."""
+_LAG_NS: Final = 50_000_000
+"""An event is journalled a little after its instant; what is older than this is in order."""
+_PIECE: Final = 1 << 16
+
+
+class Live:
+    """Watches a run for the command line; see `runner.engines.contract.Watch`.
+
+    Args:
+        log: What stdout carries: `json`, `pretty` or `none`.
+        quiet: Whether stderr carries errors only.
+    """
+
+    def __init__(self, log: str, *, quiet: bool) -> None:
+        self._stream = None if log == "none" else LogStream(Outlet(1), pretty=log == "pretty")
+        in_place = sys.stderr.isatty() and not (self._stream and sys.stdout.isatty())
+        self._progress = None if quiet else Progress(Outlet(2), in_place=in_place)
+        self._broken = False
+
+    def tick(self, run: LiveRun) -> None:
+        """See `Watch.tick`."""
+        if self._broken:
+            return
+        try:
+            if self._stream is not None:
+                self._stream.follow(run)
+            if self._progress is not None:
+                self._progress.show(run)
+        except Exception:  # whatever it is, a display must not end the run; `finish` shows what is missing
+            self._broken = True
+
+    def finish(self, events: Path) -> None:
+        """Show what is left to show, from the finished event log; waits for a slow reader.
+
+        Raises:
+            OSError: The event log cannot be read.
+        """
+        if self._progress is not None:
+            self._progress.close()
+        if self._stream is not None:
+            self._stream.finish(events)
+
+
+class LogStream:
+    """The events on stdout, as far as there is room and time while the run goes on, and in full at its end."""
+
+    def __init__(self, outlet: Outlet, *, pretty: bool) -> None:
+        self._outlet = outlet
+        self._pretty = pretty
+        self._rendering: Callable[[str], str] | None = None
+        self._merge: Merge | None = None
+        self._given = array("q")
+        self._next = 0.0
+
+    def follow(self, run: LiveRun) -> None:
+        """Give out what has happened since the last call."""
+        began = monotonic()
+        if began < self._next or not run.board.zero or not self._outlet.flush() or self._outlet.closed:
+            return
+        if self._merge is None:
+            self._merge = _merge(run)
+        until = monotonic_ns() - _LAG_NS
+        while lines := self._merge.batch(until):
+            self._give([line for _, line in lines])
+            if not self._outlet.flush() or monotonic() - began > _TICK_S:
+                break
+        ended = monotonic()
+        self._next = ended + (ended - began) / _LARGEST_SHARE
+
+    def finish(self, events: Path) -> None:
+        """Give out every event that has not been given out, in the order of time, then close."""
+        if self._merge is not None:
+            self._merge.close()
+        self._outlet.drain()
+        if not self._outlet.closed:
+            self._give_rest(events)
+        self._outlet.close()
+
+    def _give(self, lines: list[str]) -> None:
+        self._given.extend(map(hash, lines))
+        self._offer(lines)
+
+    def _offer(self, lines: list[str]) -> None:
+        if self._pretty:
+            lines = list(map(self._pretty_line(), lines))
+        self._outlet.offer("".join(lines).encode(errors="replace"))
+
+    def _pretty_line(self) -> Callable[[str], str]:
+        if self._rendering is None:
+            from runner.cli.pretty import Pretty
+
+            colors = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+            self._rendering = Pretty(colors=colors).line
+        return self._rendering
+
+    def _give_rest(self, events: Path) -> None:
+        """Give out what was not: looked at line by line, because an event journalled late stands before others."""
+        given = set(self._given)
+        with events.open("rb") as file:
+            rest: list[str] = []
+            for line in file:
+                text = line.decode()
+                if (number := hash(text)) in given:
+                    given.remove(number)
+                else:
+                    rest.append(text)
+                if len(rest) == _SLOTS or not given:
+                    self._send(rest)
+                    rest = []
+                if self._outlet.closed or (not given and not self._pretty):
+                    break
+            self._send(rest)
+            while not self._outlet.closed and (piece := file.read(_PIECE)):
+                self._outlet.offer(piece)
+                self._outlet.drain()
+
+    def _send(self, lines: list[str]) -> None:
+        self._offer(lines)
+        self._outlet.drain()
+
+
+def _merge(run: LiveRun) -> Merge:
+    from runner.engines.closing import owners
+    from runner.log.journal import Clock
+    from runner.log.merge import Merge
+    from runner.log.render import Renderer, json_processors
+
+    renderer = Renderer(Clock.load(run.folder), run.plan.origins.prefix, json_processors())
+    return Merge(owners(run.plan, run.folder), run.chronicle, renderer, slots=_SLOTS)

@@ -1,0 +1,73 @@
+"""Arguments and options that several commands share, and what the ones of `run` mean as overrides."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from runner.config.models import Config
+
+
+class EngineName(StrEnum):
+    """What can execute a plan."""
+
+    PROCESSES = "processes"
+    THREADS = "threads"
+
+
+ConfigFile: TypeAlias = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file; - is standard input.")]
+RunName: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", show_default=False, help="A run directory or its name; the latest by default."),
+]
+Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=YAML",
+        show_default=False,
+        help="Set a key of the config, such as producers.produce.count=4. Repeatable.",
+    ),
+]
+Seed: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", show_default=False, help="The seed of all random draws.")
+]
+TimeScale: TypeAlias = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="X", show_default=False, help="Multiply every sleep and busy time."),
+]
+EngineOption: TypeAlias = Annotated[
+    EngineName | None, typer.Option("--engine", show_default=False, help="What executes the plan.")
+]
+Out: TypeAlias = Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The parent of run directories.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def overrides(
+    settings: list[str] | None, seed: int | None, time_scale: float | None, engine: EngineName | None
+) -> dict[str, Any]:
+    """Dotted path → value, as the options say; --seed and its like win over --set.
+
+    Raises:
+        ConfigError: A --set that is none.
+    """
+    from runner.config.load import parse_set
+
+    chosen = parse_set(settings or [])
+    options = {"seed": seed, "time_scale": time_scale, "engine": engine and engine.value}
+    chosen.update({key: value for key, value in options.items() if value is not None})
+    return chosen
+
+
+def load_config(source: str, chosen: dict[str, Any], *, quiet: bool = False) -> Config:
+    """Load a config and pass its warnings on to stderr; raises ConfigError."""
+    from runner.cli.streams import say
+    from runner.config.load import load
+
+    config = load(source, chosen)
+    for warning in () if quiet else config.warnings:
+        say(f"warning: {warning}")
+    return config

@@ -1,0 +1,7 @@
+"""`mprun plan`."""
+
+from __future__ import annotations
+
+
+def plan() -> None:
+    """Not there yet."""

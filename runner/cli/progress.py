@@ -1,0 +1,100 @@
+"""How far a run is, in a line on stderr now and then."""
+
+from __future__ import annotations
+
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Final
+
+from runner.cli import figures
+from runner.planning.plan import Role
+
+if TYPE_CHECKING:
+    from runner.cli.streams import Outlet
+    from runner.engines.board import Board
+    from runner.engines.contract import LiveRun
+    from runner.planning.plan import GroupPlan, Plan
+
+_IN_PLACE_S: Final = 1.0
+_PLAIN_S: Final = 2.0
+_PLAIN_SHARE: Final = 1 / 30
+"""Plain lines come the rarer the longer a run lasts: after a minute every 2 s, after an hour every 2 min."""
+_CLEAR: Final = "\r\x1b[K"
+
+
+class Progress:
+    """A line now and then, the first when a run has lasted as long as the pause between two.
+
+    Args:
+        outlet: stderr.
+        in_place: Whether each line takes the place of the one before, on a terminal that shows nothing else.
+    """
+
+    def __init__(self, outlet: Outlet, *, in_place: bool) -> None:
+        self._outlet = outlet
+        self._in_place = in_place
+        self._pause = _IN_PLACE_S if in_place else _PLAIN_S
+        self._began = monotonic()
+        self._next = self._began + self._pause
+        self._is_shown = False
+
+    def show(self, run: LiveRun) -> None:
+        """Show where the run is, if it is time to and there is room."""
+        now = monotonic()
+        if now < self._next or not self._outlet.flush():
+            return
+        if not self._in_place:
+            self._pause = max(self._pause, (now - self._began) * _PLAIN_SHARE)
+        self._next = now + self._pause
+        self._is_shown = True
+        text = line(run.plan, run.board, monotonic_ns())
+        self._outlet.offer((f"{_CLEAR}{text}" if self._in_place else f"{text}\n").encode())
+        self._outlet.flush()
+
+    def close(self) -> None:
+        """Clear the line, for what comes next."""
+        if self._in_place and self._is_shown and self._outlet.flush():
+            self._outlet.offer(_CLEAR.encode())
+            self._outlet.flush()
+        self._outlet.close()
+
+
+def line(plan: Plan, board: Board, now_ns: int) -> str:
+    """`12.0 s: put 14/20, done 10/20, 0.83 done/s`; workers that are ready as long as they start.
+
+    Args:
+        plan: What is executed.
+        board: What every worker has done so far.
+        now_ns: On the monotonic clock.
+    """
+    if not board.zero:
+        ready = sum(board.slot(index).state > 0 for index in range(plan.size))
+        return f"starting: {ready} of {plan.size} workers are ready"
+    seconds = (now_ns - board.zero) / 1e9
+    counts = dict.fromkeys(Role, 0)
+    for group in plan.groups:
+        counts[group.role] += _count(group, board)
+    planned = _planned([group for group in plan.groups if group.role is Role.PRODUCER])
+    stages = f", through stages {counts[Role.STAGE]:,}" if counts[Role.STAGE] else ""
+    done = counts[Role.CONSUMER]
+    aim = _planned([group for group in plan.groups if group.role is Role.CONSUMER])
+    if aim is None and not any(group.role is Role.STAGE for group in plan.groups):
+        aim = planned
+    rate = figures.number(done / seconds) if seconds > 0 else figures.NONE
+    return (
+        f"{figures.duration(seconds)}: put {_of(counts[Role.PRODUCER], planned)}{stages}, "
+        f"done {_of(done, aim)}, {rate} done/s"
+    )
+
+
+def _count(group: GroupPlan, board: Board) -> int:
+    slots = (board.slot(index) for index in range(group.first, group.first + group.count))
+    return sum(slot.puts if group.role is Role.PRODUCER else slot.dones for slot in slots)
+
+
+def _planned(groups: list[GroupPlan]) -> int | None:
+    known = [group.planned for group in groups if group.planned is not None]
+    return sum(known) if len(known) == len(groups) else None
+
+
+def _of(count: int, planned: int | None) -> str:
+    return f"{count:,}" if planned is None else f"{count:,}/{planned:,}"

@@ -1,0 +1,112 @@
+"""Standard output and standard error, whatever has become of them: closed, slow, a terminal or a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import stat
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_BUF: Final = 4096
+"""So many bytes fit into a pipe that poll calls writable (POSIX: PIPE_BUF; Linux: 4096)."""
+_BROAD: Final = 140
+"""Columns where no terminal says how many it has."""
+
+
+def say(text: str) -> None:
+    """Write a line, or several, to stderr; a closed stderr is no error."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def put_out(text: str) -> None:
+    """Write a command's result to stdout, as UTF-8; a reader that has had enough is no error."""
+    outlet = Outlet(1)
+    outlet.offer(text.encode(errors="replace"))
+    outlet.drain()
+    outlet.close()
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where tables go: as broad as the terminal, or broad enough where there is none; colours by NO_COLOR."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _BROAD
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+class Outlet:
+    """Writes to a descriptor without ever waiting for its reader, except where asked to.
+
+    What the reader has no room for is kept here, so whoever offers should look at `flush` first.
+
+    Attributes:
+        closed: Whether the reader is gone; from then on everything is dropped.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._own = _unblocked(descriptor)
+        self._pending = memoryview(b"")
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLOUT)
+        self.closed = False
+
+    def offer(self, data: bytes) -> None:
+        """Write this behind what is still waiting, when there is room."""
+        if not self.closed:
+            self._pending = memoryview(bytes(self._pending) + data)
+
+    def flush(self) -> bool:
+        """Write as much as there is room for; False where something is left."""
+        while self._pending:
+            if not self._is_ready(0) or not self._write():
+                return False
+        return True
+
+    def drain(self) -> None:
+        """Write all there is, waiting for the reader as long as it takes."""
+        while self._pending:
+            self._is_ready(None)
+            self._write()
+
+    def _is_ready(self, patience_ms: int | None) -> bool:
+        return bool(self._poll.poll(patience_ms))
+
+    def _write(self) -> bool:
+        try:
+            written = os.write(self._descriptor, self._pending[:_PIPE_BUF])
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.closed = True
+            self._pending = memoryview(b"")
+            return True
+        self._pending = self._pending[written:]
+        return True
+
+    def close(self) -> None:
+        """Let go of what the outlet opened itself; the descriptor it was given stays open."""
+        if self._own:
+            os.close(self._descriptor)
+            self._own = False
+
+
+def _unblocked(descriptor: int) -> tuple[int, bool]:
+    """A description of the same pipe or terminal on which no write blocks, and whether it is new.
+
+    O_NONBLOCK on the given one would hit every process that shares it. Files need none and are left as they are: a new
+    description would start at their beginning.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or os.isatty(descriptor):
+        with contextlib.suppress(OSError):
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            return os.open(f"/proc/self/fd/{descriptor}", flags), True
+    return descriptor, False

@@ -1,0 +1,123 @@
+"""Tables of figures, as rich draws them; what is in them is decided here, where they go is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rich import box
+from rich.table import Table
+
+from runner.cli.figures import NONE, duration, number, share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_MOST_WORKERS: Final = 16
+_TIMES: Final = {
+    "latency": "latency", "sojourn": "sojourn", "wait_put": "wait of puts", "wait_get": "wait of gets",
+    "service": "service", "lateness": "lateness",
+}  # fmt: skip
+_PERCENTILES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> Table:
+    """A table whose first `texts` columns are texts and whose others are figures."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, column in enumerate(columns):
+        drawn.add_column(column, justify="left" if place < texts else "right", no_wrap=place >= texts)
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def closing(summary: Mapping[str, Any]) -> list[Table | str]:
+    """What is to be seen of a run at its end.
+
+    Args:
+        summary: The content of summary.json.
+    """
+    parts: list[Table | str] = [_headline(summary), _items(summary["items"]), _times(summary)]
+    parts.append(_queues(summary["queues"]))
+    workers = summary["workers"]
+    parts.append(_workers(workers) if len(workers) <= _MOST_WORKERS else _groups(workers))
+    return [part for part in parts if isinstance(part, str) or part.row_count]
+
+
+def verdict(audit: Mapping[str, Any]) -> str:
+    """The audit's result in a few words."""
+    if audit["valid"] == "unknown":
+        return "audit unknown: the log is incomplete"
+    if audit["valid"]:
+        return "audit valid"
+    count = audit["violations"]
+    return f"audit not valid: {count:,} violation{'s' if count != 1 else ''}"
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    return (
+        f"{summary['status']} (exit {summary['exit_code']}), {verdict(summary['audit'])}, seed {summary['seed']}, "
+        f"makespan {duration(summary['makespan_s'])}, {number(summary['throughput'])} items/s\n"
+    )
+
+
+def _items(items: Mapping[str, Any]) -> Table:
+    always = ("planned", "put", "got", "done")
+    shown = [key for key in items if key in always or items[key]]
+    return table([*(f"items {key}" if key == "planned" else key for key in shown)],
+                 [[number(items[key]) for key in shown]], texts=0)  # fmt: skip
+
+
+def _times(summary: Mapping[str, Any]) -> Table:
+    rows = [
+        [title, number(spread["count"]), *(duration(spread[key]) for key in _PERCENTILES)]
+        for key, title in _TIMES.items()
+        if (spread := summary[key])["count"]
+    ]
+    return table(["time", "count", *_PERCENTILES], rows)
+
+
+def _queues(queues: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, number(queue["max_depth"]), number(queue["mean_depth"]),
+         duration(queue["latency"]["p50"]), duration(queue["latency"]["p99"])]
+        for name, queue in queues.items()
+    ]  # fmt: skip
+    return table(["queue", "max depth", "mean depth", "latency p50", "p99"], rows)
+
+
+def _workers(workers: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, worker["role"], *(number(worker[key]) for key in ("puts", "gets", "done")),
+         *(duration(worker[key]) for key in ("busy_s", "wait_s", "sleep_s")), share(worker["utilization"]),
+         _exit(worker["exit_code"])]
+        for name, worker in workers.items()
+    ]  # fmt: skip
+    return table(
+        ["worker", "role", "puts", "gets", "done", "busy", "wait", "sleep", "utilization", "exit"], rows, texts=2
+    )
+
+
+def _groups(workers: Mapping[str, Any]) -> Table:
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for name, worker in workers.items():
+        groups.setdefault(name.rpartition("-")[0], []).append(worker)
+    rows = [[name, members[0]["role"], number(len(members)), *_sums(members)] for name, members in groups.items()]
+    return table(
+        ["group", "role", "workers", "puts", "gets", "done", "busy", "wait", "sleep", "utilization", "failed"],
+        rows, texts=2,
+    )  # fmt: skip
+
+
+def _sums(members: Sequence[Mapping[str, Any]]) -> list[str]:
+    shares = [worker["utilization"] for worker in members if worker["utilization"] is not None]
+    failed = sum(worker["exit_code"] != 0 for worker in members)
+    return [
+        *(number(sum(worker[key] for worker in members)) for key in ("puts", "gets", "done")),
+        *(duration(sum(worker[key] for worker in members)) for key in ("busy_s", "wait_s", "sleep_s")),
+        share(sum(shares) / len(shares) if shares else None),
+        number(failed),
+    ]
+
+
+def _exit(code: int | None) -> str:
+    return NONE if code is None else str(code)
