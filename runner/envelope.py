@@ -13,19 +13,19 @@ class Envelope(msgspec.Struct, gc=False):
     Attributes:
         producer: Index of the producer's worker in the plan; with `seq` and `suffix` it is the item's id.
         seq: Position of the item in its producer's range, from 0.
-        suffix: `.0.1` where stages made several items of one, else empty.
         item: What travels; any picklable object.
-        padding: The configured `payload`, carried along and never looked at.
         delivery: 1, and one more each time the item is handed out again.
         began: Instant the item's first put into the present queue began, in ns of the monotonic clock.
+        suffix: `.0.1` where stages made several items of one, else empty.
+        padding: The configured `payload`, carried along and never looked at.
         fragment: The item as the log shows it, once rendered (see `runner.log.journal`).
     """
 
     producer: int
     seq: int
     item: Any
-    suffix: str = ""
-    padding: bytes = b""
     delivery: int = 1
     began: int = 0
+    suffix: str = ""
+    padding: bytes = b""
     fragment: bytes | None = None

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runner.planning.plan import Plan
 
 STATE: Final = 0
 PUTS: Final = 1
@@ -75,6 +78,15 @@ class Board:
     def slot(self, worker: int) -> Slot:
         """The slot of the worker with this index in the plan."""
         return Slot(self.words, (1 + worker) * _WORDS)
+
+    def balanced(self, plan: Plan) -> bool:
+        """Whether in every queue as many items are done as were put."""
+        puts, dones = Counter[str](), Counter[str]()
+        for worker in plan.workers():
+            slot = self.slot(worker.index)
+            puts[worker.group.target or ""] += slot.puts
+            dones[worker.group.source or ""] += slot.dones
+        return all(puts[queue.name] == dones[queue.name] for queue in plan.queues)
 
     def close(self) -> None:
         """Unmap the file; slots must not be used any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -32,10 +33,12 @@ def owners(plan: Plan, folder: Path) -> list[Owner]:
 
 def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> Outcome:
     """Name every item that was put and not done: an event each; returns the outcome with its full reason."""
+    counts = dict.fromkeys(("left", "failed", "lost"), 0)
+    if outcome.status is Status.COMPLETED and outcome.balanced:
+        return replace(outcome, fates=counts)
     found = leavings(owners(plan, folder), plan.origins.prefix)
     failed = {(error.get("queue"), error.get("id")): error["why"] for _, error in found.errors}
     dead = {entry["worker"]: entry["why"] for _, entry in chronicle.entries if entry["event"] == "worker.died"}
-    counts = dict.fromkeys(("left", "failed", "lost"), 0)
     for item in found.items:
         event, level, why = _fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
         counts[event] += 1
@@ -67,6 +70,8 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
     renderer = Renderer(outcome.clock, plan.origins.prefix, json_processors())
     merge = Merge(owners(plan, folder), chronicle, renderer)
     digest = hashlib.sha256()
+    collecting = gc.isenabled()
+    gc.disable()  # a million short-lived tuples and no cycle: the collector would only cost time
     try:
         with path.open("wb") as file:
             while lines := merge.batch(_ALL):
@@ -81,6 +86,8 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
             file.write(text)
     finally:
         merge.close()
+        if collecting:
+            gc.enable()
     return digest.hexdigest()
 
 

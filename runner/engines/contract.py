@@ -34,6 +34,7 @@ class Outcome:
         reason: In a sentence; None for a completed run.
         signal: The signal that interrupted it.
         clock: Where its time began: when the start gate opened, or when the run ended if it never did.
+        balanced: Whether the board shows every item that was put as done; what it says of the dead may be too low.
         fates: Number of items `left`, `failed` and `lost`, once they are named.
     """
 
@@ -41,6 +42,7 @@ class Outcome:
     reason: str | None
     signal: int | None
     clock: Clock
+    balanced: bool
     fates: dict[str, int] = field(default_factory=dict)
 
 

@@ -31,7 +31,7 @@ from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
-from runner.engines.contract import LiveRun, Outcome, Status
+from runner.engines.contract import LiveRun, Status
 from runner.engines.process_worker import Job, Post, WorkerExit, main
 from runner.engines.stop import Stop
 from runner.errors import ConfigError, Problem
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-    from runner.engines.contract import Watch
+    from runner.engines.contract import Outcome, Watch
     from runner.engines.signals import Signals
     from runner.log.chronicle import Chronicle
     from runner.planning.plan import Plan, WorkerPlan
@@ -154,7 +154,7 @@ class Supervisor:
             self._kill_all()
             for descriptor in self._open:
                 os.close(descriptor)
-        return Outcome(self._stop.status, self._stop.reason, self._stop.signal, clock)
+        return self._stop.outcome(clock, balanced=self._board.balanced(self._plan))
 
     def _start_all(self) -> None:
         if self._plan.start_method == "forkserver":

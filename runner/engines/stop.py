@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from runner.engines.contract import Status
+from runner.engines.contract import Outcome, Status
+
+if TYPE_CHECKING:
+    from runner.log.journal import Clock
 
 CALL_GRACE_S = 5.0
 """What a `call` gets to return after the order to stop."""
@@ -43,3 +47,7 @@ class Stop:
     def overdue(self, *, calling: bool) -> bool:
         """Whether a worker that is still there has used up its grace."""
         return self.at is not None and monotonic() - self.at > (CALL_GRACE_S if calling else GRACE_S)
+
+    def outcome(self, clock: Clock, *, balanced: bool) -> Outcome:
+        """How the run ended, as far as orders to stop decide it."""
+        return Outcome(self.status, self.reason, self.signal, clock, balanced)

@@ -17,7 +17,7 @@ from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
-from runner.engines.contract import LiveRun, Outcome, Status
+from runner.engines.contract import LiveRun, Status
 from runner.engines.stop import Stop
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from runner.engines.contract import Watch
+    from runner.engines.contract import Outcome, Watch
     from runner.engines.signals import Signals
     from runner.log.chronicle import Chronicle
     from runner.planning.plan import Plan, WorkerPlan
@@ -123,7 +123,7 @@ class Crew:
         self._gate.set()
         while any(hand.alive for hand in self._hands):
             self._look_around()
-        return Outcome(self._stop.status, self._stop.reason, self._stop.signal, clock)
+        return self._stop.outcome(clock, balanced=self._live.board.balanced(self._plan))
 
     def _start(self, worker: WorkerPlan) -> None:
         slot = self._live.board.slot(worker.index)

@@ -14,7 +14,7 @@ from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.engines import usercode
-from runner.engines.board import CLOSED, DONES, GETS, PUTS, STATE, State
+from runner.engines.board import CLOSED, DONES, GETS, PUTS, STATE, STOP, State
 from runner.engines.items import items
 from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _PUTTING: Final = int(State.PUTTING)
 _GETTING: Final = int(State.GETTING)
-_RUNNING: Final = int(State.RUNNING)
 _UNLIMITED: Final = 1 << 30
 
 
@@ -63,11 +62,14 @@ class Worker:
         self._plan = plan
         self._journal = journal
         self._slot = slot
+        self._words = slot.words
+        self._base = slot.base
         self._interruption = interruption
         self._batch = batch
         self._reader: Reader = _NO_END
         self._writer: Writer = _NO_END
         self._zero = 0
+        self._puts = self._gets = self._dones = 0
         self._pending: list[Envelope] = []
         self._reports: list[tuple[int, Envelope, int, int | None]] = []
         self._taken: list[Envelope] = []
@@ -138,9 +140,18 @@ class Worker:
             return
 
     def _put_one(self, put: step.Put) -> int:
-        self._pending.append(put.envelope)
-        self._flush()
-        return monotonic_ns() - self._zero
+        """`_put` and `_flush` for a queue without batches, at the price of one item."""
+        envelope, words, base = put.envelope, self._words, self._base
+        if words[base + STOP]:
+            raise Stopped
+        words[base + STATE] = _PUTTING
+        envelope.began = began = monotonic_ns()
+        self._writer.put([envelope])
+        returned = monotonic_ns()
+        self._journal.log(PUT, envelope, returned, returned - began, None)
+        self._puts += 1
+        words[base + PUTS] = self._puts
+        return returned - self._zero
 
     def _put(self, put: step.Put) -> int:
         self._pending.append(put.envelope)
@@ -150,68 +161,68 @@ class Worker:
 
     def _flush(self) -> None:
         """Write what is pending, in as many writes as the queue needs, then log what stood behind it."""
-        pending, slot = self._pending, self._slot
+        pending, words, base = self._pending, self._words, self._base
         while pending:
-            if slot.stopped():
+            if words[base + STOP]:
                 raise Stopped
-            slot.words[slot.base + STATE] = _PUTTING
+            words[base + STATE] = _PUTTING
             began = monotonic_ns()
             for envelope in pending:
                 envelope.began = began
             count = self._writer.put(pending)
             returned = monotonic_ns()
-            slot.words[slot.base + STATE] = _RUNNING
             self._log_puts(count, returned, returned - began)
-            slot.words[slot.base + PUTS] += count
             del pending[:count]
 
     def _log_puts(self, count: int, returned: int, wait: int) -> None:
         log = self._journal.log
-        if not self._reports:
-            for envelope in self._pending[:count]:
-                log(PUT, envelope, returned, wait, None)
-            return
         for position, envelope in enumerate(self._pending[:count], 1):
             log(PUT, envelope, returned, wait, None)
             while self._reports and self._reports[0][0] <= position:
                 _, done, service, planned = self._reports.pop(0)
-                self._log_done(done, returned, service, planned)
-        self._reports = [(position - count, *report) for position, *report in self._reports]  # type: ignore[misc]
+                log(DONE, done, returned, service, planned)
+                self._dones += 1
+        self._words[self._base + DONES] = self._dones
+        if self._reports:
+            self._reports = [(behind - count, *report) for behind, *report in self._reports]  # type: ignore[misc]
+        self._puts += count
+        self._words[self._base + PUTS] = self._puts
 
     def _get(self, get: step.Get) -> Envelope | None:
-        slot = self._slot
-        if slot.stopped():
+        words, base = self._words, self._base
+        if words[base + STOP]:
             raise Stopped
         if not self._taken:
-            self._flush()
-            slot.words[slot.base + STATE] = _GETTING
+            if self._pending:
+                self._flush()
+            words[base + STATE] = _GETTING
             began = monotonic_ns()
             taken = self._reader.get(get.limit or _UNLIMITED)
             returned = monotonic_ns()
-            slot.words[slot.base + STATE] = _RUNNING
-            wait = returned - began
-            log = self._journal.log
-            for envelope in taken:
-                log(GET, envelope, returned, wait, returned - envelope.began)
-            slot.words[slot.base + GETS] += len(taken)
-            taken.reverse()
-            self._taken = taken
             if not taken:
                 return None
+            self._log_gets(taken, returned, returned - began)
+            taken.reverse()
+            self._taken = taken
         self._service = 0
-        self._in_hand = self._taken.pop()
-        return self._in_hand
+        self._in_hand = envelope = self._taken.pop()
+        return envelope
+
+    def _log_gets(self, taken: list[Envelope], returned: int, wait: int) -> None:
+        log = self._journal.log
+        for envelope in taken:
+            log(GET, envelope, returned, wait, returned - envelope.began)
+        self._gets += len(taken)
+        self._words[self._base + GETS] = self._gets
 
     def _done(self, done: step.Done) -> None:
         if self._pending:
             self._reports.append((len(self._pending), done.envelope, self._service, done.planned))
         else:
-            self._log_done(done.envelope, monotonic_ns(), self._service, done.planned)
+            self._journal.log(DONE, done.envelope, monotonic_ns(), self._service, done.planned)
+            self._dones += 1
+            self._words[self._base + DONES] = self._dones
         self._in_hand = None
-
-    def _log_done(self, envelope: Envelope, instant: int, service: int, planned: int | None) -> None:
-        self._journal.log(DONE, envelope, instant, service, planned)
-        self._slot.words[self._slot.base + DONES] += 1
 
     def _sleep(self, sleep: step.Sleep) -> None:
         self._flush()

@@ -41,11 +41,15 @@ _TAIL: Final = 1
 NO_SECOND: Final = 2
 """Flag: the second figure (late_ns of a put, planned_ns of a done) is null."""
 
+_HOT_KINDS: Final = bytes((PUT, GET, DONE))
+_NO_TAIL: Final = bytes((0, NO_SECOND))
+
 ITEM_BYTES: Final = 256
 """An item's JSON beyond this many bytes is cut in the log."""
 
 _SLOT: Final = struct.Struct("<qqqqqIHBB")
 _SIZE: Final = _SLOT.size
+_pack_into: Final = _SLOT.pack_into
 _WINDOW: Final = 12288
 """Smallest number of bytes that is whole slots and whole pages."""
 _LARGEST_WINDOW: Final = 96 * _WINDOW
@@ -130,17 +134,19 @@ class JournalWriter:
             flags, second = NO_SECOND, 0
         item = envelope.item
         if item.__class__ is int and not envelope.suffix:
-            if self._position == self._limit:
+            position = self._position
+            if position == self._limit:
                 self._next_window(_SIZE)
+                position = self._position
             try:
-                _SLOT.pack_into(
-                    self._map, self._position, instant, first, second, envelope.seq, item,
+                _pack_into(
+                    self._map, position, instant, first, second, envelope.seq, item,
                     envelope.producer, envelope.delivery, flags, kind,
                 )  # fmt: skip
             except struct.error:
                 pass  # more than 64 bits: it takes the way of all other items
             else:
-                self._position += _SIZE
+                self._position = position + _SIZE
                 return
         if envelope.fragment is None:
             envelope.fragment = envelope.suffix.encode() + b"\0" + item_members(item)
@@ -207,6 +213,8 @@ class JournalReader:
 def _parse(data: bytes) -> tuple[list[Record], int]:
     """The complete records at the head of `data`, and the bytes they take: more than it holds after a pad."""
     slots: list[Record] = list(_SLOT.iter_unpack(data))
+    if not data[_SIZE - 1 :: _SIZE].strip(_HOT_KINDS) and not data[_SIZE - 2 :: _SIZE].strip(_NO_TAIL):
+        return slots, len(data)
     records: list[Record] = []
     index = 0
     while index < len(slots):

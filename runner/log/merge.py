@@ -51,9 +51,8 @@ class _Journal:
 
     def __init__(self, owner: Owner, renderer: Renderer, slots: int) -> None:
         self._owner = owner
-        self._renderer = renderer
+        self._render = renderer.lines(owner.worker, owner.source, owner.target)
         self._slots = slots
-        self._templates = renderer.templates(owner.worker, owner.source, owner.target)
         self._reader: JournalReader | None = None
         self.lines: list[tuple[int, str]] = []
         self.may_have_more = True
@@ -74,7 +73,7 @@ class _Journal:
         kinds = [record[8] for record in records]
         for kind in self.counts:
             self.counts[kind] += kinds.count(kind)
-        self.lines = self._renderer.records(self._templates, records, self._owner.worker)
+        self.lines = self._render(records)
 
     def take(self, until: int) -> list[tuple[int, str]]:
         """The lines up to an instant, which are from now on given out."""

@@ -102,17 +102,17 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
     Where the plan has a duration, no put begins after it, and a pause that reaches it is the last and is cut.
     """
     group = worker.group
-    padding = bytes(group.payload)
+    index, padding, duration = worker.index, bytes(group.payload), group.duration_ns
     pause, fixed = group.pause, group.pause.constant
     upcoming = next(items, None)
     while upcoming is not None:
         seq, item = upcoming
-        instant = yield Put(Envelope(worker.index, seq, item, padding=padding))
+        instant = yield Put(Envelope(index, seq, item, 1, 0, "", padding))
         upcoming = next(items, None)
         ns = fixed if fixed is not None else pause(f"{worker.name}:{seq}", seq)
-        if group.duration_ns is not None and instant + ns >= group.duration_ns:
+        if duration is not None and instant + ns >= duration:
             upcoming = None
-            ns = max(0, min(ns, group.duration_ns - instant))
+            ns = max(0, min(ns, duration - instant))
         if upcoming is None:
             yield Close()
         if ns:
@@ -124,8 +124,9 @@ def consume(worker: WorkerPlan) -> Steps:
     service = _service(worker)
     quota = worker.group.quota
     left = -1 if quota is None else quota
+    get = Get(0)
     while left:
-        envelope = yield Get(max(left, 0))
+        envelope = yield (get if quota is None else Get(left))
         if envelope is None:
             return
         step, planned = service(envelope)
@@ -161,7 +162,7 @@ def _outputs(envelope: Envelope, generator: types.GeneratorType[Any, Any, Any]) 
 
 
 def _follow(envelope: Envelope, item: object, suffix: str) -> Envelope:
-    return Envelope(envelope.producer, envelope.seq, item, suffix, envelope.padding)
+    return Envelope(envelope.producer, envelope.seq, item, 1, 0, suffix, envelope.padding)
 
 
 def _service(worker: WorkerPlan) -> Service:
@@ -170,7 +171,8 @@ def _service(worker: WorkerPlan) -> Service:
     if group.call is not None:
         return lambda envelope: (Call(envelope), None)
     if group.service is None:
-        return lambda _: (None, 0)
+        nothing = (None, 0)
+        return lambda _: nothing
     kind = Busy if group.busy else Sleep
     service, fixed = group.service, group.service.constant
     if fixed is not None:

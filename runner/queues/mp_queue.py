@@ -168,4 +168,4 @@ def _opened(content: tuple[Any, ...]) -> Envelope:
     producer, seq, suffix, padding, delivery, began, item, pickled = content
     if pickled:
         item = pickle.loads(item)  # noqa: S301 - what a worker of this run pickled
-    return Envelope(producer, seq, item, suffix, padding, delivery, began)
+    return Envelope(producer, seq, item, delivery, began, suffix, padding)

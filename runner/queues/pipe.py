@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _TICKET: Final = struct.Struct("<IHHqqq")
 """producer, delivery, 0, seq, began, item; or writer, delivery, _FILED, length, began, offset in the payload file."""
 _SIZE: Final = _TICKET.size
+_pack: Final = _TICKET.pack
+_unpack: Final = _TICKET.iter_unpack
 _FILED: Final = 1
 _AT_ONCE: Final = select.PIPE_BUF // _SIZE
 _WAKE_UP_AFTER_MS: Final = 20
@@ -197,11 +199,11 @@ class PipeWriter:
         item = envelope.item
         if item.__class__ is int and not envelope.suffix and not envelope.padding:
             try:
-                return _TICKET.pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
+                return _pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
             except struct.error:
                 pass  # more than 64 bits: into the payload file
         length, offset = self._file_away(envelope)
-        return _TICKET.pack(self._worker, envelope.delivery, _FILED, length, envelope.began, offset)
+        return _pack(self._worker, envelope.delivery, _FILED, length, envelope.began, offset)
 
     def _file_away(self, envelope: Envelope) -> tuple[int, int]:
         content = (envelope.producer, envelope.seq, envelope.suffix, envelope.item, envelope.padding)
@@ -230,20 +232,23 @@ class PipeReader:
     def __init__(self, end: int, batch: int, folder: Path, waker: Waker | None) -> None:
         self._end = end
         self._batch = batch
+        self._bytes = _SIZE * batch
         self._folder = folder
         self._waker = waker
         self._files: dict[int, int] = {}
 
     def get(self, limit: int) -> list[Envelope]:
         """See `Reader.get`: one read."""
-        data = os.read(self._end, _SIZE * min(limit, self._batch))
+        data = os.read(self._end, self._bytes if limit >= self._batch else _SIZE * limit)
         if self._waker is not None:
             self._waker.room()
+        if len(data) == _SIZE:
+            who, delivery, filed, seq, began, item = _TICKET.unpack(data)
+            if not filed:
+                return [Envelope(who, seq, item, delivery, began)]
         return [
-            Envelope(who, seq, item, delivery=delivery, began=began)
-            if not filed
-            else self._filed(who, delivery, began, seq, item)
-            for who, delivery, filed, seq, began, item in _TICKET.iter_unpack(data)
+            Envelope(who, seq, item, delivery, began) if not filed else self._filed(who, delivery, began, seq, item)
+            for who, delivery, filed, seq, began, item in _unpack(data)
         ]
 
     def _filed(self, writer: int, delivery: int, began: int, length: int, offset: int) -> Envelope:
@@ -255,7 +260,7 @@ class PipeReader:
             file = self._files[writer] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         # A worker's own payload file, written by this run: what it holds was pickled by us.
         producer, seq, suffix, item, padding = pickle.loads(os.pread(file, length, offset))  # noqa: S301
-        return Envelope(producer, seq, item, suffix, padding, delivery, began)
+        return Envelope(producer, seq, item, delivery, began, suffix, padding)
 
 
 class Gate:
