@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from runner.config.kinds import MOST_PROBLEMS, Kind
+from runner.config.kinds import MOST_ALIKE, Kind, capped
 from runner.config.nodes import ListNode, MapNode, Scalar, Spot, number, plain
-from runner.errors import ConfigError, Problem
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.errors import Problem
 
 
 class Json(Kind):
@@ -18,22 +24,21 @@ class Json(Kind):
     wanted = "a JSON value"
 
     def read(self, spot: Spot) -> Any:
-        problems = list(self._problems(spot))
+        problems = list(islice(self._problems(spot), MOST_ALIKE + 1))
         if problems:
-            raise ConfigError(*problems)
+            raise ConfigError(*capped(problems))
         return plain(spot.node)
 
-    def _problems(self, spot: Spot) -> list[Problem]:
+    def _problems(self, spot: Spot) -> Iterator[Problem]:
         match spot.node:
             case Scalar(value=float(value)) if not math.isfinite(value):
-                return [spot.problem(f"wanted a finite number, not {number(value)}")]
+                yield spot.problem(f"wanted a finite number, not {number(value)}")
             case ListNode(items=items):
-                below = [spot.element(i, item) for i, item in enumerate(items)]
+                for index, item in enumerate(items):
+                    yield from self._problems(spot.element(index, item))
             case MapNode(entries=entries):
-                below = [spot.child(key, value) for key, (_, value) in entries.items()]
-            case _:
-                return []
-        return [problem for child in below for problem in self._problems(child)][:MOST_PROBLEMS]
+                for key, (_, below) in entries.items():
+                    yield from self._problems(spot.child(key, below))
 
     def schema(self) -> dict[str, Any]:
         return {}

@@ -8,6 +8,7 @@ A kind's `read` returns the value or raises a `ConfigError` that names the place
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from runner.errors import ConfigError, Problem
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 SUBSTITUTED = {"type": "string", "pattern": r"\$\{", "description": "a value taken from the environment"}
-MOST_PROBLEMS = 20
-"""So many problems are told of one list or one map's keys; the rest is counted."""
+MOST_ALIKE = 20
+"""So many problems are told of one list, or of one map's unknown keys."""
 
 
 class Kind:
@@ -217,7 +218,11 @@ class ListOf(Kind):
         if not isinstance(spot.node, ListNode) or not spot.node.items:
             raise self.refused(spot)
         problems: list[Problem] = []
-        values = [read_into(problems, self.kind, spot.element(i, item)) for i, item in enumerate(spot.node.items)]
+        values: list[Any] = []
+        for index, item in enumerate(spot.node.items):
+            values.append(read_into(problems, self.kind, spot.element(index, item)))
+            if len(problems) > MOST_ALIKE:
+                break
         if problems:
             raise ConfigError(*capped(problems))
         return tuple(values)
@@ -243,7 +248,7 @@ class PathTo(Kind):
         if "\0" in text:
             raise self.refused(spot)
         path = os.path.normpath(spot.node.mark.folder / Path(text))
-        if self.what == "folder" and not Path(path).is_dir():
+        if self.what == "folder" and not os.path.isdir(path):  # noqa: PTH112 - says no where Path raises
             raise spot.wrong(f"no such folder: {path}")
         return path
 
@@ -261,12 +266,11 @@ def read_into(problems: list[Problem], kind: Kind, spot: Spot) -> Any:
 
 
 def capped(problems: list[Problem]) -> list[Problem]:
-    """At most `MOST_PROBLEMS` of the problems, the last one counting the rest."""
-    if len(problems) <= MOST_PROBLEMS:
+    """At most `MOST_ALIKE` of the problems, the last one saying that there are more."""
+    if len(problems) <= MOST_ALIKE:
         return problems
-    last = problems[MOST_PROBLEMS - 1]
-    more = f"{last.message} (and {len(problems) - MOST_PROBLEMS:,} more like it)"
-    return [*problems[: MOST_PROBLEMS - 1], Problem(last.source, last.line, last.column, last.path, more)]
+    last = problems[MOST_ALIKE - 1]
+    return [*problems[: MOST_ALIKE - 1], replace(last, message=f"{last.message} (and more like it)")]
 
 
 def _binary(size: int) -> str:

@@ -18,7 +18,7 @@ from runner.config.files import Files
 from runner.config.kinds import read_into
 from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
 from runner.config.models import CONFIG, Config
-from runner.config.nodes import MapNode, Mark, Scalar, Spot, plain, problem
+from runner.config.nodes import ENOUGH_PROBLEMS, MapNode, Mark, Scalar, Spot, plain, problem
 from runner.config.render import canonical, to_yaml
 from runner.config.substitution import Substitution
 from runner.config.wiring import wired
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["canonical", "load", "loads", "parse_set", "schema", "to_yaml"]
-
-MOST_PROBLEMS = 200
 
 
 def load(
@@ -155,9 +153,8 @@ def _told(problems: list[Problem], main: str) -> list[Problem]:
         order.setdefault(found.source, len(order))
     ordered = sorted(problems, key=lambda p: (order[p.source], p.line or 0, p.column or 0))
     unique = list(dict.fromkeys(ordered))
-    if len(unique) > MOST_PROBLEMS:
-        rest = problem(Mark(main, Path()), "", f"and {len(unique) - MOST_PROBLEMS:,} more problems")
-        unique = [*unique[:MOST_PROBLEMS], rest]
+    if len(unique) > ENOUGH_PROBLEMS:
+        return [*unique[:ENOUGH_PROBLEMS], problem(Mark(main, Path()), "", "and more problems")]
     return unique
 
 

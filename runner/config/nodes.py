@@ -7,7 +7,6 @@ can therefore name file, line and column of whatever is wrong.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from runner.errors import ConfigError, Problem
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.config.files import Files
+
+ENOUGH_PROBLEMS = 200
+"""So many problems are told of one config; looking for more would only take time."""
 
 _LONGEST_SHOWN = 60
 
@@ -37,24 +39,21 @@ class Mark(NamedTuple):
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A text, number, truth value or nothing."""
 
     mark: Mark
     value: str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(NamedTuple):
     """A list."""
 
     mark: Mark
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MapNode:
+class MapNode(NamedTuple):
     """A map; each key with the mark of the key itself."""
 
     mark: Mark
@@ -83,8 +82,7 @@ def is_nothing(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """A node with its path, while it is being read."""
 
     node: Node
@@ -122,6 +120,21 @@ def join(path: str, key: str) -> str:
     """The dotted path of `key` below `path`; odd keys are quoted and cut, for a problem is one line."""
     shown = key if key.isprintable() and key and len(key) <= _LONGEST_SHOWN else quoted(key)
     return f"{path}.{shown}" if path else shown
+
+
+Trail: TypeAlias = "tuple[Trail, str | int] | None"
+"""A path that costs nothing until somebody asks for its text: the way above, and the key or index below it."""
+
+
+def below(path: str, trail: Trail) -> str:
+    """The dotted path of a trail that starts at `path`."""
+    keys: list[str | int] = []
+    while trail is not None:
+        trail, key = trail
+        keys.append(key)
+    for key in reversed(keys):
+        path = f"{path}[{key}]" if isinstance(key, int) else join(path, key)
+    return path
 
 
 def quoted(text: str) -> str:

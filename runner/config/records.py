@@ -15,15 +15,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.config.kinds import MOST_PROBLEMS, NAME, Kind, capped, read_into
-from runner.config.nodes import MapNode, Node, Scalar, Spot, choices, did_you_mean, is_nothing, join, problem, quoted
+from runner.config.kinds import MOST_ALIKE, NAME, Kind, capped, read_into
+from runner.config.nodes import (
+    ENOUGH_PROBLEMS,
+    MapNode,
+    Node,
+    Scalar,
+    Spot,
+    choices,
+    did_you_mean,
+    is_nothing,
+    join,
+    problem,
+    quoted,
+)
 from runner.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 REQUIRED: Final = object()
-MOST_NAMES = 10_000
+MOST_NAMES = 1_000
 _LATER_TOP = ("address", "cores", "engine_options", "expect", "faults", "hang_after", "stop_when", "warmup")
 LATER = frozenset([*_LATER_TOP, "item_timeout", "model", "on_death", "on_error", "pacing"])
 """Keys that a later version brings; until then they are refused like any other."""
@@ -120,13 +132,13 @@ class Record(Kind):
         odd = [name for name in node.entries if name not in names]
         allowed = [*names, *self.besides]
         problems = []
-        for name in odd[: MOST_PROBLEMS + 1]:
+        for name in odd[: MOST_ALIKE + 1]:
             if name in LATER:
                 message = f"not available in this version; {choices(allowed)}"
             else:
                 message = f"unknown key{did_you_mean(name, allowed) or ';'} {choices(allowed)}"
             problems.append(problem(node.entries[name][0], join(spot.path, name), message))
-        return capped(problems + problems[-1:] * (len(odd) - len(problems)))
+        return capped(problems)
 
     def _together(self, spot: Spot, node: MapNode) -> list[Problem]:
         there = [name for name in self.at_most_one if node.has(name)]
@@ -182,6 +194,8 @@ class Named(Kind):
                 rule = "a letter or _, then letters, digits, _ and -; at most 64 characters"
                 problems.append(problem(mark, join(spot.path, name), f"{quoted(name)} is no name; allowed: {rule}"))
             values[name] = read_into(problems, self.record, spot.child(name, below))
+            if len(problems) > ENOUGH_PROBLEMS:
+                break
         if problems:
             raise ConfigError(*problems)
         return values

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from operator import is_
 from typing import TYPE_CHECKING
 
-from runner.config.nodes import ListNode, MapNode, Node, Scalar, did_you_mean, join, problem
+from runner.config.nodes import ENOUGH_PROBLEMS, ListNode, MapNode, Node, Scalar, Trail, below, did_you_mean, problem
 from runner.config.yamlfile import MAX_CHARACTERS, resolve
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from runner.errors import Problem
 
-_DOLLAR = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
+_DOLLAR = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|(\{))")
 
 
 class Substitution:
@@ -24,15 +25,18 @@ class Substitution:
         self._left = MAX_CHARACTERS
 
     def applied(self, node: Node, path: str) -> Node:
-        """The tree with its variables filled in; the same object where there are none."""
+        """The tree at `path` with its variables filled in; the same object where there are none."""
+        return self._applied(node, path, None)
+
+    def _applied(self, node: Node, path: str, trail: Trail) -> Node:
         match node:
-            case Scalar(value=str(text)) if "$" in text:
-                return self._filled(node, text, path)
+            case Scalar(value=str(text)) if "$" in text and len(self._problems) < ENOUGH_PROBLEMS:
+                return self._filled(node, text, below(path, trail))
             case ListNode(mark=mark, items=items):
-                filled = tuple(self.applied(item, f"{path}[{i}]") for i, item in enumerate(items))
-                return node if all(a is b for a, b in zip(filled, items, strict=True)) else ListNode(mark, filled)
+                filled = tuple([self._applied(item, path, (trail, i)) for i, item in enumerate(items)])
+                return node if all(map(is_, filled, items)) else ListNode(mark, filled)
             case MapNode(mark=mark, entries=entries):
-                changed = {key: (at, self.applied(value, join(path, key))) for key, (at, value) in entries.items()}
+                changed = {key: (at, self._applied(value, path, (trail, key))) for key, (at, value) in entries.items()}
                 same = all(changed[key][1] is entries[key][1] for key in entries)
                 return node if same else MapNode(mark, changed)
         return node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
-from runner.config.records import empty_map
+from runner.config.records import MOST_NAMES, empty_map
 
 if TYPE_CHECKING:
     from runner.errors import Problem
@@ -24,10 +24,12 @@ def wired(root: MapNode, problems: list[Problem]) -> MapNode:
         queues = MapNode(mark, {"main": (mark, MapNode(mark, {}))})
         root = root.replaced("queues", mark, queues)
     names = list(queues.entries) if isinstance(queues, MapNode) else []
+    if len(names) > MOST_NAMES:
+        return root
     taken: dict[str, str] = {}
     for section, ends in _ENDS.items():
         groups = root.get(section)
-        if not isinstance(groups, MapNode):
+        if not isinstance(groups, MapNode) or len(groups.entries) > MOST_NAMES:
             continue
         changed = dict(groups.entries)
         for name, (mark, node) in groups.entries.items():
@@ -62,7 +64,7 @@ def _group(node: Node, ends: tuple[str, ...], names: list[str], path: str, probl
 
 def _check_endless(root: MapNode, problems: list[Problem]) -> None:
     producers = root.get("producers")
-    if root.has("duration") or not isinstance(producers, MapNode):
+    if root.has("duration") or not isinstance(producers, MapNode) or len(producers.entries) > MOST_NAMES:
         return
     for name, (_, node) in producers.entries.items():
         if (isinstance(node, MapNode) and not node.has("items")) or is_nothing(node):

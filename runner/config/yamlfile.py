@@ -8,7 +8,7 @@ is not used: it reads YAML 1.1, where `1e-3` is text, `010` is 8, `1:30` is 90 a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
@@ -23,10 +23,11 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from runner.config.nodes import ListNode, MapNode, Mark, Node, Scalar, join, problem, quoted
+from runner.config.nodes import ENOUGH_PROBLEMS, ListNode, MapNode, Mark, Node, Scalar, Trail, below, problem, quoted
 from runner.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MAX_BYTES = 1 << 20
@@ -105,6 +106,8 @@ def resolve(text: str) -> str | int | float | bool | None:
     """
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
     if _INFINITY.match(text):
         return float("-inf") if text.startswith("-") else float("inf")
     kind = int if _INTEGER.match(text) else float if _FLOAT.match(text) else None
@@ -154,13 +157,19 @@ class _Anchored(NamedTuple):
     characters: int
 
 
+class _Key(NamedTuple):
+    mark: Mark
+    value: str
+
+
 class _Reader:
     """One walk over a text's events."""
 
     def __init__(self, text: str, origin: Mark) -> None:
         self.problems: list[Problem] = []
         self._origin = origin
-        self._events = CParser(text)
+        self._source, self._folder = origin.source, origin.folder
+        self._next: Callable[[], Any] = CParser(text).get_event
         self._anchors: dict[str, _Anchored | None] = {}
         self._nodes = 0
         self._characters = 0
@@ -170,107 +179,99 @@ class _Reader:
         start = self._next()
         if not isinstance(start, DocumentStartEvent):
             raise ConfigError(problem(self._origin, "", "empty: nothing but blanks and comments"))
-        root = self._node(self._next(), "", 0)
+        root = self._node(self._next(), None, 0)
         self._next()
         following = self._next()
         if not isinstance(following, StreamEndEvent):
-            self._wrong(following, "", "a second document starts here; a config is one document")
+            self._wrong(following, None, "a second document starts here; a config is one document")
         return root
 
-    def _next(self) -> Event:
-        event = self._events.get_event()
-        assert event is not None  # noqa: S101 - nobody asks on after the stream's end
-        return event
-
-    def _node(self, event: Event, path: str, depth: int) -> Node:
+    def _node(self, event: Any, trail: Trail, depth: int) -> Node:
         if isinstance(event, AliasEvent):
-            return self._alias(event, path)
-        anchor: str | None = getattr(event, "anchor", None)
-        if anchor is not None:
-            self._anchors[anchor] = None
-        if getattr(event, "tag", None) is not None:
-            self._wrong(event, path, "tags (!…) are not allowed; remove it")
-        before = self._nodes, self._characters
+            return self._alias(event, trail)
         self._count(event, 1, 0)
-        match event:
-            case ScalarEvent():
-                node: Node = self._scalar(event, path)
-            case SequenceStartEvent():
-                node = self._list(event, path, self._deeper(event, depth))
-            case _:
-                node = self._map(event, path, self._deeper(event, depth))
-        if anchor is not None:
-            self._anchors[anchor] = _Anchored(node, self._nodes - before[0], self._characters - before[1])
+        if event.tag is not None:
+            self._wrong(event, trail, "tags (!…) are not allowed; remove it")
+        anchor: str | None = event.anchor
+        if anchor is None:
+            return self._value(event, trail, depth)
+        nodes, characters = self._nodes, self._characters
+        self._anchors[anchor] = None
+        node = self._value(event, trail, depth)
+        self._anchors[anchor] = _Anchored(node, self._nodes - nodes + 1, self._characters - characters)
         return node
 
-    def _alias(self, event: AliasEvent, path: str) -> Node:
+    def _value(self, event: Event, trail: Trail, depth: int) -> Node:
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, trail)
+        if depth >= MAX_DEPTH:
+            raise ConfigError(*self.problems, self._problem(event, None, f"nested deeper than {MAX_DEPTH} levels"))
+        if isinstance(event, SequenceStartEvent):
+            return self._list(event, trail, depth + 1)
+        return self._map(event, trail, depth + 1)
+
+    def _alias(self, event: AliasEvent, trail: Trail) -> Node:
         name = event.anchor or ""
         anchored = self._anchors.get(name)
         if anchored is None:
             within = name in self._anchors
             reason = "contains itself" if within else "is not defined before this"
-            raise ConfigError(*self.problems, self._problem(event, path, f"the anchor &{quoted(name)[1:-1]} {reason}"))
+            raise ConfigError(*self.problems, self._problem(event, trail, f"the anchor &{quoted(name)[1:-1]} {reason}"))
         self._count(event, anchored.nodes, anchored.characters)
         return anchored.node
 
-    def _scalar(self, event: ScalarEvent, path: str) -> Scalar:
+    def _scalar(self, event: ScalarEvent, trail: Trail) -> Scalar:
         text: str = event.value
         self._count(event, 0, len(text))
-        if not event.implicit[0]:
-            return Scalar(self._mark(event), text)
         try:
-            return Scalar(self._mark(event), resolve(text))
+            return Scalar(self._mark(event), resolve(text) if event.implicit[0] else text)
         except ValueError as error:
-            self._wrong(event, path, str(error))
+            self._wrong(event, trail, str(error))
             return Scalar(self._mark(event), 0)
 
-    def _list(self, start: Event, path: str, depth: int) -> ListNode:
+    def _list(self, start: Event, trail: Trail, depth: int) -> ListNode:
         items: list[Node] = []
         while not isinstance(event := self._next(), SequenceEndEvent):
-            items.append(self._node(event, f"{path}[{len(items)}]", depth))
+            items.append(self._node(event, (trail, len(items)), depth))
         return ListNode(self._mark(start), tuple(items))
 
-    def _map(self, start: Event, path: str, depth: int) -> MapNode:
+    def _map(self, start: Event, trail: Trail, depth: int) -> MapNode:
         entries: dict[str, tuple[Mark, Node]] = {}
         merged: list[MapNode] = []
         while not isinstance(event := self._next(), MappingEndEvent):
             if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
-                merged += self._merge(self._next(), join(path, "<<"), depth)
+                merged += self._merge(self._next(), (trail, "<<"), depth)
                 continue
-            key = self._key(event, path, depth)
-            value = self._node(self._next(), path if key is None else join(path, key), depth)
+            key = self._key(event, trail, depth)
+            value = self._node(self._next(), (trail, "" if key is None else key.value), depth)
             if key is None:
                 continue
-            if key in entries:
-                first = entries[key][0].line
-                self._wrong(event, join(path, key), f"stands here a second time, first in line {first}; remove one")
+            if key.value in entries:
+                first = entries[key.value][0].line
+                message = f"stands here a second time, first in line {first}; remove one"
+                self._wrong(event, (trail, key.value), message)
             else:
-                entries[key] = (self._mark(event), value)
+                entries[key.value] = (key.mark, value)
         for base in merged:
             for name, entry in base.entries.items():
                 entries.setdefault(name, entry)
         return MapNode(self._mark(start), entries)
 
-    def _merge(self, event: Event, path: str, depth: int) -> list[MapNode]:
-        value = self._node(event, path, depth)
+    def _merge(self, event: Event, trail: Trail, depth: int) -> list[MapNode]:
+        value = self._node(event, trail, depth)
         bases = value.items if isinstance(value, ListNode) else (value,)
         maps = [base for base in bases if isinstance(base, MapNode)]
         if len(maps) < len(bases):
-            self._wrong(event, path, "<< merges maps: wanted a map or a list of maps")
+            self._wrong(event, trail, "<< merges maps: wanted a map or a list of maps")
         return maps
 
-    def _key(self, event: Event, path: str, depth: int) -> str | None:
-        node = self._node(event, path, depth)
+    def _key(self, event: Event, trail: Trail, depth: int) -> _Key | None:
+        node = self._node(event, trail, depth)
         if isinstance(node, Scalar) and isinstance(node.value, str):
-            return node.value
+            return _Key(node.mark, node.value)
         remedy = f"; put {quoted(event.value)} in quotes" if isinstance(event, ScalarEvent) else ", no list or map"
-        self._wrong(event, path, f"a key is text{remedy}")
+        self._wrong(event, trail, f"a key is text{remedy}")
         return None
-
-    def _deeper(self, event: Event, depth: int) -> int:
-        if depth >= MAX_DEPTH:
-            raise ConfigError(*self.problems, self._problem(event, "", f"nested deeper than {MAX_DEPTH} levels"))
-        return depth + 1
 
     def _count(self, event: Event, nodes: int, characters: int) -> None:
         self._nodes += nodes
@@ -281,15 +282,16 @@ class _Reader:
             message = f"more than {MAX_CHARACTERS:,} characters (aliases count as what they stand for)"
         else:
             return
-        raise ConfigError(*self.problems, self._problem(event, "", message))
+        raise ConfigError(*self.problems, self._problem(event, None, message))
 
     def _mark(self, event: Event) -> Mark:
-        at = event.start_mark
-        assert at is not None  # noqa: S101 - the C parser marks every event
-        return Mark(self._origin.source, self._origin.folder, at.line + 1, at.column + 1)
+        at: Any = event.start_mark
+        return Mark(self._source, self._folder, at.line + 1, at.column + 1)
 
-    def _problem(self, event: Event, path: str, message: str) -> Problem:
-        return problem(self._mark(event), path, message)
+    def _problem(self, event: Event, trail: Trail, message: str) -> Problem:
+        return problem(self._mark(event), below("", trail), message)
 
-    def _wrong(self, event: Event, path: str, message: str) -> None:
-        self.problems.append(self._problem(event, path, message))
+    def _wrong(self, event: Event, trail: Trail, message: str) -> None:
+        self.problems.append(self._problem(event, trail, message))
+        if len(self.problems) > ENOUGH_PROBLEMS:
+            raise ConfigError(*self.problems[:-1], self._problem(event, None, "and more problems"))
