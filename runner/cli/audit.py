@@ -2,6 +2,65 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-def audit() -> None:
-    """Not there yet."""
+import typer
+
+from runner.cli.options import AsJson, Out  # noqa: TC001 - typer reads annotations
+from runner.cli.streams import put_out
+from runner.errors import ExitCode
+
+if TYPE_CHECKING:
+    from runner.analysis.violations import Verdict, Violation
+
+Logged = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        show_default=False,
+        help="A run directory, its name, or an events.jsonl; the latest by default.",
+    ),
+]
+
+
+def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int:
+    r"""Check a stored log again, from the log alone: every item accounted for, none twice, none out of order.
+
+    \b
+    Exit codes:
+      0    valid
+      1    not valid, or unknown because the log is incomplete
+      2    no event log
+
+    \b
+      mprun audit
+      mprun audit runs/20260101T120000Z-default-1a2b/events.jsonl
+    """
+    from runner import api
+    from runner.log.rundir import find
+
+    path = Path(run) if run is not None and Path(run).is_file() else find(run, Path(out)).path
+    verdict = api.audit(path)
+    put_out(json.dumps(asdict(verdict), indent=2, ensure_ascii=False) + "\n" if as_json else told(path, verdict))
+    return ExitCode.OK if verdict.valid is True else ExitCode.FAILED
+
+
+def told(path: Path, verdict: Verdict) -> str:
+    """The verdict in lines: each violation, then the result."""
+    lines = [*map(line, verdict.violations)]
+    if (more := verdict.count - len(verdict.violations)) > 0:
+        lines.append(f"… and {more:,} more")
+    word = {True: "valid", False: "not valid", "unknown": "unknown"}[verdict.valid]
+    found = "" if verdict.valid is True else f", {verdict.count:,} violation{'' if verdict.count == 1 else 's'}"
+    incomplete = f" ({verdict.reason})" if verdict.reason else ""
+    return "\n".join([*lines, f"{path}: {word}{found}{incomplete}", ""])
+
+
+def line(violation: Violation) -> str:
+    """`lost: produce-0:3 …  [produce-0:3; line 17]`."""
+    numbers = f"line{'s' if len(violation.lines) > 1 else ''} {', '.join(map(str, violation.lines))}"
+    where = "; ".join(filter(None, [", ".join(violation.ids), numbers if violation.lines else ""]))
+    return f"{violation.kind}: {violation.message}{f' [{where}]' if where else ''}"

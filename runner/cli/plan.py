@@ -2,6 +2,144 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any
 
-def plan() -> None:
-    """Not there yet."""
+import typer
+
+from runner.cli.options import AsJson, ConfigFile, EngineOption, Seed, Settings, TimeScale, load_config, overrides
+from runner.cli.streams import console, put_out
+from runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from runner.planning.forecast import Load
+    from runner.planning.plan import GroupPlan, Plan
+
+Graph = Annotated[bool, typer.Option("--graph", help="Print the topology as a Mermaid flowchart and nothing else.")]
+
+
+def plan(
+    config: ConfigFile,
+    settings: Settings = None,
+    seed: Seed = None,
+    time_scale: TimeScale = None,
+    engine: EngineOption = None,
+    as_json: AsJson = False,
+    graph: Graph = False,
+) -> None:
+    r"""Show what a config would run: workers, totals, the load of each queue, the shortest possible duration, digests.
+
+    Starts nothing and imports no user code.
+
+    \b
+      mprun plan configs/pipeline.yaml
+      mprun plan configs/pipeline.yaml --graph > pipeline.mmd
+      mprun plan configs/default.yaml --set consumers.consume.count=4 --json | jq .shortest_s
+    """
+    if as_json and graph:
+        raise UsageError("--json and --graph are two outputs: choose one")
+    loaded = load_config(config, overrides(settings, seed, time_scale, engine))
+    from runner.planning.resolve import plan as resolved
+
+    planned = resolved(loaded)
+    if graph:
+        from runner.cli.graph import mermaid
+
+        put_out(mermaid(planned))
+    elif as_json:
+        put_out(json.dumps(document(planned), indent=2, ensure_ascii=False) + "\n")
+    else:
+        console().print(*_tables(planned), sep="\n")
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The plan as one JSON document; null is what is unknown or without limit."""
+    from runner.planning.forecast import loads, shortest
+    from runner.planning.resolve import summary_of
+
+    shown = summary_of(plan)
+    bound = shortest(plan)
+    known = {load.queue: load for load in loads(plan)}
+    return {
+        "name": plan.name,
+        "seed": plan.seed,
+        "engine": plan.engine,
+        "start_method": plan.start_method,
+        "time_scale": plan.time_scale,
+        "duration_s": None if plan.duration_ns is None else plan.duration_ns / 1e9,
+        "timeout_s": None if plan.timeout_ns is None else plan.timeout_ns / 1e9,
+        "workers": plan.size,
+        "shortest_s": bound.seconds,
+        "shortest_because": bound.reason,
+        "shortest_is_exact": bound.exact,
+        "queues": {name: {**queue, **_json_load(known[name])} for name, queue in shown["queues"].items()},
+        "groups": shown["groups"],
+        "plan_digest": plan.plan_digest,
+        "config_digest": plan.config_digest,
+    }
+
+
+def _json_load(load: Load) -> dict[str, Any]:
+    figures = {key: value for key, value in asdict(load).items() if key != "queue"}
+    return {key: value if value is None or isfinite(value) else None for key, value in figures.items()}
+
+
+def _tables(plan: Plan) -> Iterable[Table | str]:
+    from runner.cli.figures import duration
+    from runner.planning.forecast import shortest
+
+    bound = shortest(plan)
+    basis = "from the draws of this seed" if bound.exact else "from the means of the laws"
+    yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {plan.engine} ({plan.start_method})\n"
+    yield _groups(plan)
+    yield _queues(plan)
+    yield (
+        f"takes at least {duration(bound.seconds)}: {bound.reason} ({basis})\n"
+        f"plan_digest   {plan.plan_digest}\nconfig_digest {plan.config_digest}"
+    )
+
+
+def _groups(plan: Plan) -> Table:
+    from runner.cli.figures import NONE, number
+    from runner.cli.tables import table
+
+    rows = [
+        [g.name, g.role, g.source or NONE, g.target or NONE, _work(g), number(g.count), number(g.planned)]
+        for g in plan.groups
+    ]
+    return table(["group", "role", "from", "to", "mean time", "workers", "items planned"], rows, texts=5)
+
+
+def _work(group: GroupPlan) -> str:
+    """What a group's workers spend time on, per item."""
+    from runner.cli.figures import duration
+    from runner.planning.plan import Role
+
+    if group.call is not None:
+        return f"calls {group.call.target}"
+    if group.role is Role.PRODUCER:
+        return f"pauses {duration(group.pause.mean_ns / 1e9)}"
+    if group.service is None:
+        return "no work"
+    return f"{'busy' if group.busy else 'sleeps'} {duration(group.service.mean_ns / 1e9)}"
+
+
+def _queues(plan: Plan) -> Table:
+    from runner.cli.figures import NONE, number
+    from runner.cli.tables import table
+    from runner.planning.forecast import loads
+
+    rows = [
+        [queue.name, queue.kind, number(queue.maxsize) if queue.maxsize else NONE, number(queue.capacity),
+         number(queue.batch), number(load.items), number(load.arrival_rate), number(load.erlangs),
+         number(load.utilization)]
+        for queue, load in zip(plan.queues, loads(plan), strict=True)
+    ]  # fmt: skip
+    columns = ["queue", "kind", "maxsize", "capacity", "batch", "items", "arrivals/s", "load (erlang)", "per worker"]
+    return table(columns, rows, texts=2)

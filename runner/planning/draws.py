@@ -96,6 +96,11 @@ class Sampler:
         ns = round(self._quantile(((_word(hashed.digest())[0] >> 12) + 0.5) * _GRAIN) * 1e9)
         return ns if self._time_scale == 1 else round(ns * self._time_scale)
 
+    @property
+    def mean_ns(self) -> float:
+        """The mean planned time, in ns; `inf` where the law has none. Of a trace: of all its values."""
+        return self._law.mean() * 1e9 * self._time_scale if self.constant is None else self.constant
+
     def __reduce__(self) -> tuple[type[Sampler], tuple[int, str, Purpose, Distribution, float]]:
         return Sampler, (self._seed, self._group, self._purpose, self._law, self._time_scale)
 
