@@ -24,9 +24,14 @@ class UserCodeError(Exception):
     """
 
     def __init__(self, place: str, message: str, cause: BaseException | None = None) -> None:
-        super().__init__(message)
+        super().__init__(_writable(message))
         self.place = place
-        self.trace = "" if cause is None else _trace(cause)
+        self.trace = "" if cause is None else _writable(_trace(cause))
+
+
+def _writable(text: str) -> str:
+    """Lone surrogates, as names of files may hold them, cannot be written as UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _trace(error: BaseException) -> str:
@@ -63,8 +68,9 @@ def iterable(code: UserCode) -> Iterable[Any]:
     made = _made(code, found) if callable(found) else found
     try:
         iter(made)
-    except TypeError:
-        raise UserCodeError("items", f"{code.target} gives {type(made).__name__}, which is not iterable") from None
+    except BaseException as error:
+        message = f"{code.target} gives {type(made).__name__}, which is not iterable: {described(error)}"
+        raise UserCodeError("items", message, error) from error
     return made  # type: ignore[no-any-return]
 
 
@@ -85,7 +91,7 @@ def _found(code: UserCode) -> Any:
     for name in attributes.split("."):
         try:
             found = getattr(found, name)
-        except AttributeError as error:
+        except Exception as error:
             where = getattr(found, "__file__", None) or getattr(found, "__name__", module)
             message = f"cannot import {code.target}: {described(error)}; looked in {where}, see `pythonpath`"
             raise UserCodeError("import", message) from error
@@ -94,7 +100,7 @@ def _found(code: UserCode) -> Any:
 
 def _missing(error: BaseException, module: str) -> bool:
     """Whether it is the user's module itself that is not found, not something it imports."""
-    return isinstance(error, ModuleNotFoundError) and error.name is not None and f"{module}.".startswith(error.name)
+    return isinstance(error, ModuleNotFoundError) and error.name is not None and f"{module}.".startswith(f"{error.name}.")
 
 
 def called(what: Callable[..., Any], *arguments: Any, name: str) -> Any:
