@@ -69,22 +69,15 @@ def _queue(name: str, queue: QueueConfig) -> QueuePlan:
 def _groups(config: Config) -> Iterator[GroupPlan]:
     """All groups in plan order, each knowing how many items it is planned to put or do."""
     first = 0
-    flow: dict[str, int | None] = dict.fromkeys(config.queues, 0)
     for name, producer in config.producers.items():
-        group = _producer(config, name, producer, first)
-        flow[producer.to] = _plus(flow[producer.to], group.planned)
-        yield group
-        first += group.count
+        yield _producer(config, name, producer, first)
+        first += producer.count
     for name, stage in config.stages.items():
         yield _worker_group(config, name, stage, Role.STAGE, first, stage.to)
         first += stage.count
     for name, consumer in config.consumers.items():
         yield _worker_group(config, name, consumer, Role.CONSUMER, first, None)
         first += consumer.count
-
-
-def _plus(total: int | None, more: int | None) -> int | None:
-    return None if total is None or more is None else total + more
 
 
 def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -> GroupPlan:
