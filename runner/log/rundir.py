@@ -23,6 +23,9 @@ SUMMARY: Final = "summary.json"
 JOURNALS: Final = "journals"
 LATEST: Final = "latest"
 
+_LONGEST_NAME: Final = 100
+"""Bytes of a run's name in its folder's, which may have 255."""
+
 
 class RunDir:
     """One run's folder and what lies in it.
@@ -104,7 +107,8 @@ def create(out: Path, name: str) -> RunDir:
         ConfigError: It cannot be made or written to; nothing has been started.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)[:100] or "run"
+    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in name) or "run"
+    plain = plain.encode()[:_LONGEST_NAME].decode(errors="ignore")
     try:
         out.mkdir(parents=True, exist_ok=True)
         path = _fresh(out, f"{stamp}-{plain}")
