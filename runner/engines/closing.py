@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.log.chronicle import Chronicle
-    from runner.planning.plan import Plan
+    from runner.planning.plan import GroupPlan, Plan
 
 _ALL: Final = 1 << 62
 """An instant after every other."""
@@ -60,9 +60,17 @@ def _fate(
     if outcome.status is not Status.COMPLETED:
         return "left", "warning", f"the run ended first: {outcome.reason}"
     readers = plan.readers(item.queue)
-    if all(group.quota is not None for group in readers) or not any(g.role == "consumer" for g in readers):
+    holders = readers if item.worker is None else [g for g in readers if item.worker.rpartition("-")[0] == g.name]
+    if all(_may_end_early(plan, group) for group in holders):
         return "left", "info", "every reader of its queue was finished"
     return "lost", "error", "the run completed without it"
+
+
+def _may_end_early(plan: Plan, group: GroupPlan) -> bool:
+    """Whether the group's workers may end before the stream: by a quota of their own, or of all who come after."""
+    if group.target is None:
+        return group.quota is not None
+    return all(_may_end_early(plan, reader) for reader in plan.readers(group.target))
 
 
 def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, path: Path) -> str:
