@@ -92,6 +92,8 @@ class Job:
 
 def main(job: Job) -> None:
     """Be the worker `job` describes; ends with one of `WorkerExit`."""
+    # A forked child inherits the supervisor's, whose number soon is that of another file, such as the journal.
+    signal.set_wakeup_fd(-1)
     for descriptor in job.foreign:
         os.close(descriptor)
     os.dup2(2, 1)
@@ -129,11 +131,16 @@ def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) 
 
 
 class SignalInterruption:
-    """Waiting that SIGTERM cuts short once the board says stop; otherwise SIGTERM kills, as it does any process."""
+    """Waiting that SIGTERM cuts short once the board says stop; otherwise SIGTERM kills, as it does any process.
+
+    A get is cut short as well: upstream may pause for long. What it had taken from the queue by then, and not
+    logged, counts as never taken. The supervisor repeats its SIGTERM, since one may come just before the wait.
+    """
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
         self._waiting = False
+        self._raised = False
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._term)
@@ -142,7 +149,8 @@ class SignalInterruption:
         if not self._slot.stopped():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif self._waiting:
+        elif not self._raised and (self._waiting or self._slot.state is State.GETTING):
+            self._raised = True
             raise Stopped
 
     def nap(self, seconds: float) -> None:

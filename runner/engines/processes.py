@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.process_worker import Job, Post, WorkerExit, main
-from runner.engines.stop import Stop
+from runner.engines.stop import Stop, overdue
 from runner.errors import ConfigError, Problem
 from runner.log.journal import Clock
 from runner.queues import KINDS
@@ -100,6 +100,8 @@ class Member:
         death: Readable once it is dead.
         alive: Whether it has not been seen dead.
         own_death: Whether `death` is ours to close.
+        told: When it was told to stop (`time.monotonic`).
+        killed: Whether we killed it.
     """
 
     worker: WorkerPlan
@@ -108,6 +110,25 @@ class Member:
     death: int
     own_death: bool
     alive: bool = True
+    told: float | None = None
+    killed: bool = False
+
+    def tell_to_stop(self) -> None:
+        """Order it to stop, and cut short what it waits for; may be repeated."""
+        self.told = self.told or monotonic()
+        self.slot.stop()
+        if self.alive:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.killed = True
+        self.process.kill()
+
+    def died(self, code: int) -> bool:
+        """Whether this exit code is that of a death nobody ordered."""
+        ordered = self.killed or (self.told is not None and code == -signal.SIGTERM)
+        return not ordered and not self.slot.state.ended
 
 
 class Supervisor:
@@ -133,6 +154,7 @@ class Supervisor:
         self._members: dict[int, Member] = {}
         self._running = 0
         self._ready = 0
+        self._urge_at = 0.0
         self._poll = select.poll()
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
         self._gate = os.pipe()
@@ -232,7 +254,7 @@ class Supervisor:
         self._obey_signals()
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
-        self._kill_overdue()
+        self._urge()
         if self._watch is not None:
             self._watch.tick(self._live)
 
@@ -251,14 +273,20 @@ class Supervisor:
         for queue in self._queues.values():
             queue.release()
         for member in self._members.values():
-            _tell_to_stop(member)
+            member.tell_to_stop()
 
-    def _kill_overdue(self) -> None:
-        if not self._stop.overdue(calling=False):
+    def _urge(self) -> None:
+        """Once a tick, remind who was told to stop and still waits, and kill who has used up the grace."""
+        if monotonic() < self._urge_at:
             return
+        self._urge_at = monotonic() + _TICK_MS / 1000
         for member in self._members.values():
-            if member.alive and self._stop.overdue(calling=member.slot.state is State.CALLING):
-                member.process.kill()
+            if member.alive and member.told is not None:
+                state = member.slot.state
+                if overdue(member.told, calling=state is State.CALLING):
+                    member.kill()
+                elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
+                    member.process.terminate()
 
     def _bury(self, member: Member) -> None:
         """A worker has ended: enter how, and draw the consequences."""
@@ -276,7 +304,7 @@ class Supervisor:
             self._order_stop(Status.FAILED, f"{name} could not write to {self._live.folder}: is the disk full?")
         elif state is State.FAILED:
             self._order_stop(Status.FAILED, f"{name} failed")
-        elif not state.ended and self._stop.at is None:
+        elif member.died(code):
             self._enter_death(member, code)
         if self._stop.at is None and member.worker.group.source is not None:
             self._dismiss_writers(member.worker.group.source)
@@ -303,24 +331,18 @@ class Supervisor:
             return
         for member in self._members.values():
             if member.worker.group.target == queue and not member.slot.closed:
-                _tell_to_stop(member)
+                member.tell_to_stop()
 
     def _kill_all(self) -> None:
         """SIGKILL whoever is left, and wait for the deaths."""
         left = [member for member in self._members.values() if member.alive]
         for member in left:
-            member.process.kill()
+            member.kill()
         while left:
             connection.wait([member.process.sentinel for member in left], timeout=1)
             for member in left:
                 self._bury(member)
             left = [member for member in left if member.alive]
-
-
-def _tell_to_stop(member: Member) -> None:
-    member.slot.stop()
-    if member.alive:
-        member.process.terminate()
 
 
 def _signal_name(number: int) -> str:

@@ -44,10 +44,10 @@ class Stop:
         """Give the order because of a signal."""
         return self.order(Status.INTERRUPTED, f"interrupted by {signal.Signals(number).name}", number)
 
-    def overdue(self, *, calling: bool) -> bool:
-        """Whether a worker that is still there has used up its grace."""
-        return self.at is not None and monotonic() - self.at > (CALL_GRACE_S if calling else GRACE_S)
-
     def outcome(self, clock: Clock, *, balanced: bool) -> Outcome:
         """How the run ended, as far as orders to stop decide it."""
         return Outcome(self.status, self.reason, self.signal, clock, balanced)
+
+def overdue(told: float, *, calling: bool) -> bool:
+    """Whether a worker that was told to stop then (`time.monotonic`) and is still there has used up its grace."""
+    return monotonic() - told > (CALL_GRACE_S if calling else GRACE_S)

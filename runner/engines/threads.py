@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import traceback
 from dataclasses import dataclass
 from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
-from runner.engines.stop import Stop
+from runner.engines.stop import Stop, overdue
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
@@ -78,13 +79,20 @@ class EventInterruption:
 
 @dataclass(slots=True)
 class Hand:
-    """A worker thread as the main thread knows it."""
+    """A worker thread as the main thread knows it; `told_at` is when it was told to stop (`time.monotonic`)."""
 
     worker: WorkerPlan
     slot: Slot
     told: threading.Event
     thread: threading.Thread
     alive: bool = True
+    told_at: float | None = None
+
+    def tell_to_stop(self) -> None:
+        """Order it to stop; whoever waits at a FIFO has to be woken besides."""
+        self.told_at = self.told_at or monotonic()
+        self.slot.stop()
+        self.told.set()
 
 
 class Crew:
@@ -143,6 +151,9 @@ class Crew:
         except OSError as error:
             sys.stderr.write(f"mprun: {worker.name}: {error}\n")
             slot.state = State.FAILED
+        except BaseException:
+            traceback.print_exc()
+            slot.state = State.FAILED  # a thread that never says so would be waited for without end
         finally:
             self._changed.set()
 
@@ -189,7 +200,7 @@ class Crew:
 
     def _pass_on_stop(self) -> None:
         for hand in self._hands:
-            _tell_to_stop(hand)
+            hand.tell_to_stop()
         for fifo in self._fifos.values():
             fifo.wake()
 
@@ -218,18 +229,18 @@ class Crew:
             return
         for hand in self._hands:
             if hand.worker.group.target == queue and not hand.slot.closed:
-                _tell_to_stop(hand)
-        self._fifos[queue].wake()
+                hand.tell_to_stop()
+        for fifo in self._fifos.values():  # a stage may wait at the one it gets from
+            fifo.wake()
 
     def _abandon(self, *, all_of_them: bool = False) -> None:
         """Go on without threads that have used up their grace."""
         for hand in self._hands:
-            if hand.alive and (all_of_them or self._stop.overdue(calling=hand.slot.state is State.CALLING)):
+            if not hand.alive or hand.told_at is None:
+                continue
+            if all_of_them or overdue(hand.told_at, calling=hand.slot.state is State.CALLING):
                 hand.alive = False
                 self.abandoned = True
                 self._enter_exit(hand, 1)
-
-
-def _tell_to_stop(hand: Hand) -> None:
-    hand.slot.stop()
-    hand.told.set()
+                if self._stop.at is None and hand.worker.group.source is not None:
+                    self._dismiss_writers(hand.worker.group.source)
