@@ -108,7 +108,12 @@ def main(job: Job) -> None:
         slot.state = State.FAILED
         sys.exit(WorkerExit.DISK)
     slot.state = state
-    sys.exit(WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK)
+    if state is State.FINISHED:
+        sys.exit(WorkerExit.OK)
+    # At a plain exit multiprocessing would wait until somebody gets what is still under way.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK)
 
 
 def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) -> State:

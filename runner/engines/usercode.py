@@ -100,7 +100,9 @@ def _found(code: UserCode) -> Any:
 
 def _missing(error: BaseException, module: str) -> bool:
     """Whether it is the user's module itself that is not found, not something it imports."""
-    return isinstance(error, ModuleNotFoundError) and error.name is not None and f"{module}.".startswith(f"{error.name}.")
+    return (
+        isinstance(error, ModuleNotFoundError) and error.name is not None and f"{module}.".startswith(f"{error.name}.")
+    )
 
 
 def called(what: Callable[..., Any], *arguments: Any, name: str) -> Any:
