@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from runner.planning.plan import WorkerPlan
-    from runner.queues.contract import Connector, Writer
+    from runner.queues.contract import Connector, ProcessReader, Writer
 
 
 class WorkerExit(IntEnum):
@@ -126,6 +126,7 @@ def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) 
         worker.report(error)
         return State.FAILED
     reader = None if job.source is None else job.source.reader(slot.stopped)
+    interruption.reader = reader
     writer = None if job.target is None else job.target.writer(slot.stopped)
     slot.state = State.READY
     os.write(job.ready.fd, b"\0")
@@ -138,14 +139,15 @@ def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) 
 class SignalInterruption:
     """Waiting that SIGTERM cuts short once the board says stop; otherwise SIGTERM kills, as it does any process.
 
-    A get is cut short as well: upstream may pause for long. What it had taken from the queue by then, and not
-    logged, counts as never taken. The supervisor repeats its SIGTERM, since one may come just before the wait.
+    A blocked get ends by itself then, as if the stream had ended: upstream may pause for long. The supervisor repeats
+    its SIGTERM, since one may come between the last look at the board and the system call that waits.
     """
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
         self._waiting = False
         self._raised = False
+        self.reader: ProcessReader | None = None
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._term)
@@ -154,7 +156,10 @@ class SignalInterruption:
         if not self._slot.stopped():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif not self._raised and (self._waiting or self._slot.state is State.GETTING):
+            return
+        if self.reader is not None:
+            self.reader.cut()
+        if self._waiting and not self._raised:
             self._raised = True
             raise Stopped
 

@@ -48,6 +48,7 @@ class Stop:
         """How the run ended, as far as orders to stop decide it."""
         return Outcome(self.status, self.reason, self.signal, clock, balanced)
 
+
 def overdue(told: float, *, calling: bool) -> bool:
     """Whether a worker that was told to stop then (`time.monotonic`) and is still there has used up its grace."""
     return monotonic() - told > (CALL_GRACE_S if calling else GRACE_S)

@@ -7,6 +7,7 @@ finite time once the worker was told to stop.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ class UnsendableItem(Exception):  # noqa: N818 - named for the item at fault
         self.envelope = envelope
 
 
+def end_reads(descriptor: int) -> None:
+    """Let reads of a descriptor see the end of the file from now on.
+
+    A blocked read that a signal interrupts is repeated by Python, on the same number and then without blocking. Nothing
+    is torn: what a read had taken by then, it returns.
+    """
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
 class Writer(Protocol):
     """A worker's end for putting."""
 
@@ -50,6 +62,13 @@ class Reader(Protocol):
         """Up to `limit` items, blocking until there is one; none at the stream's end."""
 
 
+class ProcessReader(Reader, Protocol):
+    """A worker process's end for getting."""
+
+    def cut(self) -> None:
+        """End the stream for this reader, also where a get is blocked right now; called by a signal handler."""
+
+
 class Connector(Protocol):
     """A picklable promise of an end."""
 
@@ -60,7 +79,7 @@ class Connector(Protocol):
     def writer(self, stopped: Callable[[], bool], /) -> Writer:
         """Open the end for putting; `stopped` tells whether the worker was told to stop."""
 
-    def reader(self, stopped: Callable[[], bool], /) -> Reader:
+    def reader(self, stopped: Callable[[], bool], /) -> ProcessReader:
         """Open the end for getting."""
 
 

@@ -12,7 +12,7 @@ import queue
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.envelope import Envelope
-from runner.queues.contract import Stopped, UnsendableItem
+from runner.queues.contract import Stopped, UnsendableItem, end_reads
 
 if TYPE_CHECKING:
     import multiprocessing.queues
@@ -150,18 +150,26 @@ class MpReader:
 
     def get(self, limit: int) -> list[Envelope]:
         """See `Reader.get`."""
-        contents = [] if self._ended else [self._shared.get()]
         wanted = min(limit, self._batch)
-        while contents and contents[-1] is not _END and len(contents) < wanted:
-            try:
-                contents.append(self._shared.get(block=False))
-            except queue.Empty:
-                break
-        if contents and contents[-1] is _END:
-            self._ended = True
-            contents.pop()
-            self._shared.put(_END)
+        contents: list[Any] = []
+        try:
+            while not self._ended and len(contents) < wanted:
+                contents.append(self._shared.get(block=not contents))
+                if contents[-1] is _END:
+                    contents.pop()
+                    self._ended = True
+                    self._shared.put(_END)
+        except queue.Empty:
+            pass
+        except (EOFError, OSError):
+            if not self._ended:  # nobody has cut the stream
+                raise
         return [_opened(content) for content in contents]
+
+    def cut(self) -> None:
+        """See `ProcessReader.cut`; a message that was read in part is lost to the other readers too."""
+        self._ended = True
+        end_reads(self._shared._reader.fileno())  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
 
 def _opened(content: tuple[Any, ...]) -> Envelope:

@@ -29,7 +29,7 @@ from multiprocessing import reduction
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runner.envelope import Envelope
-from runner.queues.contract import Stopped, UnsendableItem
+from runner.queues.contract import Stopped, UnsendableItem, end_reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,6 +250,10 @@ class PipeReader:
             Envelope(who, seq, item, delivery, began) if not filed else self._filed(who, delivery, began, seq, item)
             for who, delivery, filed, seq, began, item in _unpack(data)
         ]
+
+    def cut(self) -> None:
+        """See `ProcessReader.cut`."""
+        end_reads(self._end)
 
     def _filed(self, writer: int, delivery: int, began: int, length: int, offset: int) -> Envelope:
         file = self._files.get(writer)
