@@ -1,0 +1,147 @@
+"""The examples in README and docs are true: each page is played through in a sandbox, block after block.
+
+A block's first line says what it is: `# file: PATH` is written to the sandbox (YAML must be a valid config),
+`# run: NAME.py` is written and executed, `# part` is neither. Lines `$ mprun …` of console blocks are executed, runs among them at a
+hundredth of their time; `# exits with N` behind one says that it ends with N instead of 0. What they print is for
+readers and is not compared. The sandbox begins with a copy of configs/.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.config.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[!_]*/*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARKER = re.compile(r"# (file|run|part)(?:: (\S+))?$")
+STORY_FOLDERS = {"tutorial", "how-to", "explanation"}
+COMMANDS_THAT_RUN = re.compile(r"mprun (run )?\S+\.yaml")
+SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of a page.
+
+    Attributes:
+        language: What stands behind the opening fence.
+        kind: `file`, `run` or `part` as its first line says; empty where it says nothing.
+        name: The path behind the kind, empty where there is none.
+        text: All its lines.
+        line: The line of the opening fence, from 1.
+    """
+
+    language: str
+    kind: str
+    name: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    source = page.read_text()
+    for match in FENCE.finditer(source):
+        language, text = match.groups()
+        marker = MARKER.match(text.partition("\n")[0])
+        kind, name = marker.groups() if marker else ("", "")
+        yield Block(language, kind, name or "", text, source.count("\n", 0, match.start()) + 1)
+
+
+def commands(block: Block) -> Iterator[tuple[list[str], int]]:
+    """The `$ mprun` lines of a console block, each with the exit code it is to have."""
+    for line in block.text.splitlines():
+        if line.startswith("$ mprun "):
+            exit_code = re.search(r"# exits with (\d+)$", line)
+            command = shlex.split(line[2:], comments=True)
+            if COMMANDS_THAT_RUN.match(line[2:]):
+                command += ["--time-scale", "0.01"]
+            yield command, int(exit_code.group(1)) if exit_code else 0
+
+
+def play(block: Block, sandbox: Path, where: str) -> None:
+    """Do what the block says."""
+    if block.kind in ("file", "run"):
+        path = sandbox / block.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text)
+    match block.language, block.kind:
+        case "yaml", "file":
+            assert load(path).producers
+        case "python", "run":
+            execute([sys.executable, block.name], 0, sandbox, where)
+        case "console", _:
+            for command, exit_code in commands(block):
+                execute([str(Path(sys.executable).with_name(command[0])), *command[1:]], exit_code, sandbox, where)
+
+
+def execute(command: list[str], exit_code: int, sandbox: Path, where: str) -> None:
+    process = subprocess.run(
+        command, cwd=sandbox, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
+    )
+    said = f"{where}: {shlex.join(command)}\n{process.stdout[-2000:]}\n{process.stderr[-4000:]}"
+    assert process.returncode == exit_code, said
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_example_says_what_it_is(page: Path) -> None:
+    """On pages that tell a story no YAML or Python block goes unchecked by mistake."""
+    if page.parent.name in STORY_FOLDERS or page.name == "README.md":
+        unmarked = [b.line for b in blocks(page) if b.language in ("yaml", "python") and not b.kind]
+        assert not unmarked, f"begin these blocks with # file: PATH, # run: NAME.py or # part: {unmarked}"
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=page_id)
+def test_examples_work(page: Path, tmp_path: Path) -> None:
+    played = list(blocks(page))
+    if any("import duckdb" in block.text for block in played) and not importlib.util.find_spec("duckdb"):
+        pytest.skip("duckdb is not installed; it comes with the extra `analysis`")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs", ignore=shutil.ignore_patterns("__pycache__"))
+    for block in played:
+        play(block, tmp_path, f"{page_id(page)}:{block.line}")
+
+
+def test_examples_show_the_files_they_name() -> None:
+    """A block that bears the name of a file in configs/ has its content, comments aside."""
+    for page in PAGES:
+        for block in blocks(page):
+            original = ROOT / block.name
+            if block.kind == "file" and block.name.startswith("configs/") and original.is_file():
+                assert without_comments(block.text) == without_comments(original.read_text()), page
+
+
+def without_comments(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_pages_link_to_files_that_exist() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text())
+        missing = [target for target in targets if not (page.parent / target).exists()]
+        assert not missing, f"{page_id(page)} links to {missing}"
+
+
+def test_environment_of_examples_is_this_one() -> None:
+    """The command that examples run is the one installed beside this interpreter."""
+    assert os.access(Path(sys.executable).with_name("mprun"), os.X_OK)
