@@ -1,9 +1,9 @@
 """The examples in README and docs are true: each page is played through in a sandbox, block after block.
 
 A block's first line says what it is: `# file: PATH` is written to the sandbox (YAML must be a valid config),
-`# run: NAME.py` is written and executed, `# part` is neither. Lines `$ mprun …` of console blocks are executed, runs among them at a
-hundredth of their time; `# exits with N` behind one says that it ends with N instead of 0. What they print is for
-readers and is not compared. The sandbox begins with a copy of configs/.
+`# run: NAME.py` is written and executed, `# part` is neither. Lines `$ mprun …` of console blocks are executed,
+runs among them at a hundredth of their time; `# exits with N` behind one says that it ends with N instead of 0.
+What they print is for readers and is not compared. The sandbox begins with a copy of configs/.
 """
 
 from __future__ import annotations
