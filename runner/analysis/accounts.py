@@ -46,6 +46,7 @@ class WorkerAccount:
         "exited_ns",
         "first_began_ns",
         "get_ns",
+        "get_wait_ns",
         "gets",
         "group",
         "incarnations",
@@ -56,12 +57,15 @@ class WorkerAccount:
         "name",
         "number",
         "put_ns",
+        "put_wait_ns",
         "puts",
         "relays",
         "role",
         "sleep_ns",
         "source",
+        "started_ns",
         "target",
+        "used_before_ns",
         "wait_ns",
         "waited_before_ns",
     )
@@ -83,12 +87,15 @@ class WorkerAccount:
         self.source = source
         self.target = target
         self.incarnations = 0
+        self.started_ns = -FAR
         self.exited_ns = FAR
+        self.used_before_ns = 0
         self.exit_code: int | None = None
         self.puts = self.gets = self.done = 0
         self.busy_ns = self.wait_ns = self.sleep_ns = 0
-        # Instants of the last operations; the events of a batch share one.
+        # Instants of the last operations; the events of a batch share one and its wait, which counts once.
         self.put_ns = self.get_ns = self.done_ns = -FAR
+        self.put_wait_ns = self.get_wait_ns = 0
         self.first_began_ns = FAR
         self.waited_before_ns = 0
         # Producer: ids that begin with its name are below `beyond` (";" follows ":"); its last one, and how long.
@@ -101,6 +108,17 @@ class WorkerAccount:
         self.last_line: dict[int, int] = {}
         # Stage: item in hand -> what was put of it.
         self.children: dict[str, set[str]] = {}
+
+    def start(self, t_ns: int) -> None:
+        """Begin an incarnation."""
+        self.incarnations += 1
+        self.started_ns = t_ns
+        self.used_before_ns = self.wait_ns + self.busy_ns
+
+    @property
+    def used_ns(self) -> int:
+        """Time spent in puts, gets and work since the start of the incarnation, all of it one after the other."""
+        return self.wait_ns + self.busy_ns - self.used_before_ns
 
     def exit(self, t_ns: int, exit_code: int | None, signal: int | str | None) -> None:
         """End an incarnation; a signal becomes its negative number, as `multiprocessing` has it."""

@@ -112,7 +112,10 @@ class Ledger:
             objections.to_put(self.violations, event, line)
         if t_ns != worker.put_ns:  # else it is of the same batch, whose wait counts once
             worker.put_ns = t_ns
+            worker.put_wait_ns = wait_ns
             worker.wait_ns += wait_ns
+        elif wait_ns not in (0, worker.put_wait_ns):
+            objections.to_overlap(self.violations, worker.put_wait_ns, event, line)
         if queue.upstream:
             queue.origins.append(self._relay(worker, queue, event, line) if worker.relays else began)
         # Of ids equally long the greater has the greater seq; below `beyond` lie those that begin with its name.
@@ -131,7 +134,7 @@ class Ledger:
         else:
             queue.waiting[item] = len(queue.began) - 1
 
-    def _get(self, event: Get, line: int) -> None:
+    def _get(self, event: Get, line: int) -> None:  # noqa: C901
         worker = self._live.get(event.worker) or self._absent(event, line)
         queue = worker.source
         if queue is None or queue.name != event.queue:
@@ -148,7 +151,10 @@ class Ledger:
         worker.gets += 1
         if t_ns != worker.get_ns:
             worker.get_ns = t_ns
+            worker.get_wait_ns = wait_ns
             worker.wait_ns += wait_ns
+        elif wait_ns not in (0, worker.get_wait_ns):
+            objections.to_overlap(self.violations, worker.get_wait_ns, event, line)
         queue.fresh_gets.append(event)
         place = queue.waiting.pop(item, None)
         if place is None:
@@ -219,11 +225,13 @@ class Ledger:
                 self._run_start(event, line)
             case WorkerStart():
                 worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
-                worker.incarnations += 1
+                worker.start(event.t_ns)
                 self._live[worker.name] = worker
             case WorkerExit():
                 worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
                 worker.exit(event.t_ns, event.exit_code, event.signal)
+                if worker.used_ns > event.t_ns - worker.started_ns:
+                    objections.to_lifetime(self.violations, worker, event, line)
                 self._live.pop(worker.name, None)
             case Redelivery():
                 self._redelivery(event, line)

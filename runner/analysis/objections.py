@@ -10,14 +10,28 @@ from typing import TYPE_CHECKING
 from runner.analysis.violations import Kind
 
 if TYPE_CHECKING:
-    from runner.analysis.accounts import Hold, QueueAccount
+    from runner.analysis.accounts import Hold, QueueAccount, WorkerAccount
     from runner.analysis.violations import Violations
-    from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery
+    from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerExit
 
 
 def to_absence(found: Violations, when: str, event: Put | Get | Done, line: int) -> None:
     """Object to an event outside its worker's lifetime."""
     _add(found, Kind.CAUSALITY, f"{event.worker}: {_verb(event)} {when}", event, line)
+
+
+def to_lifetime(found: Violations, worker: WorkerAccount, event: WorkerExit, line: int) -> None:
+    """Object to a worker that did more than its lifetime has room for."""
+    lived = event.t_ns - worker.started_ns
+    message = f"{worker.name}: waited and worked for {worker.used_ns} ns, it lived for {lived}"
+    found.add(Kind.CAUSALITY, message, line)
+
+
+def to_overlap(found: Violations, wait_ns: int, event: Put | Get, line: int) -> None:
+    """Object to an operation that began before its worker's last one of that sort returned."""
+    verb = _verb(event)
+    before = f"its {verb} before it returned at the same instant and waited for {wait_ns}"
+    _add(found, Kind.CAUSALITY, f"{event.worker}: {verb} waited for {event.wait_ns} ns, {before}", event, line)
 
 
 def to_place(found: Violations, own: QueueAccount | None, event: Put | Get | Done, line: int) -> None:
@@ -97,7 +111,7 @@ def to_unmatched_done(found: Violations, queue: QueueAccount, event: Done, line:
     if place is not None:
         message = f"done by {event.worker} before anybody got it"
         _add(found, Kind.CAUSALITY, message, event, queue.lines[place], line)
-    elif queue.was_put(event.id):
+    elif event.id in queue.early or queue.was_put(event.id):
         _add(found, Kind.DUPLICATED, f"done by {event.worker} a second time", event, line)
     else:
         _add(found, Kind.UNEXPECTED, f"done by {event.worker}, nobody put or got it", event, line)
