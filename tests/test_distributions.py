@@ -85,7 +85,7 @@ class RandomDraw:
 times = st.floats(0, LONGEST)
 positive_times = st.floats(1e-9, LONGEST)
 uniforms = st.floats(LEAST, MOST)
-weights = st.lists(st.floats(0, 1e9), min_size=1, max_size=5).filter(any).map(tuple)
+weights = st.lists(st.just(0.0) | st.floats(1e-15, 1e15), min_size=1, max_size=5).filter(any).map(tuple)
 ascending = st.lists(times, min_size=3, max_size=3).map(sorted)
 invertible_laws: st.SearchStrategy[Invertible] = st.one_of(
     ascending.map(lambda t: Uniform(t[0], t[1])),
@@ -170,7 +170,7 @@ def test_samples_have_the_mean_and_variance_the_law_says(law: Distribution) -> N
 def test_clamped_moments_obey_their_bounds(law: Distribution, cut: list[float]) -> None:
     """The mean lies between the bounds, and the variance below (mean - low)(high - mean) (Bhatia and Davis, 2000)."""
     low, high = cut
-    assume(low < high and not (isinstance(law, Gamma) and law.shape > 1000))
+    assume(low < high and not (isinstance(law, Gamma) and law.shape > 50))
     mean, variance = law.clamped(low, high)
     slack = 1e-8 * high
     assert low - slack <= mean <= high + slack
@@ -224,7 +224,7 @@ def test_hyperexponential_chooses_the_phase_by_its_weight() -> None:
 
 @pytest.mark.parametrize("law", [Gamma(0.5, 1), Gamma(1, 1), Gamma(7, 1), Erlang(12, 1), HyperExponential((1,), (1,))])
 def test_uniforms_are_taken_in_order_and_each_once(law: Distribution) -> None:
-    for key in range(200):
+    for key in range(500):
         draw = RandomDraw(key)
         law.sample(draw)
         assert draw.asked == list(range(len(draw.asked)))
@@ -334,6 +334,7 @@ def test_a_law_cannot_be_changed() -> None:
         (lambda: HyperExponential((1, 2), (1,)), "weights has 1 entries, must have as many as means: 2"),
         (lambda: HyperExponential((1, 0), (1, 1)), r"means\[1\] is 0, must be above 0"),
         (lambda: HyperExponential((1, 2), (1, -1)), r"weights\[1\] is -1"),
+        (lambda: HyperExponential((1, 2), (1, 1e-16)), r"weights\[1\] is 1e-16, must be 0 or between 1e-15"),
         (lambda: Weibull(0, 1), "shape is 0"),
         (lambda: Weibull(1, 0), "scale is 0"),
         (lambda: Pareto(0, 1), "alpha is 0"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from math import exp, inf
+from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.config.continuous import Continuous
 from runner.config.distributions import (
     Distribution,
     Erlang,
@@ -21,6 +21,9 @@ from runner.config.distributions import (
     Weibull,
 )
 from runner.config.moments import Moments, atom, clamp, gamma_tails, mixture, normal_tails, values_moments
+
+if TYPE_CHECKING:
+    from runner.config.continuous import Continuous
 
 REFERENCES = [
     (Uniform(2, 5), 3, 4.5, 3.625, 0.359375),

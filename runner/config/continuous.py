@@ -128,10 +128,10 @@ class Triangular(InvertibleContinuous):
     def tails(self, x: float) -> tuple[float, float]:
         width = self.high - self.low
         if x < self.mode:
-            below = (x - self.low) ** 2 / (width * (self.mode - self.low))
+            below = (x - self.low) / width * ((x - self.low) / (self.mode - self.low))
             return below, 1 - below
         if x < self.high:
-            above = (self.high - x) ** 2 / (width * (self.high - self.mode))
+            above = (self.high - x) / width * ((self.high - x) / (self.high - self.mode))
             return 1 - above, above
         return 1.0, 0.0
 

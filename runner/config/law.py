@@ -104,10 +104,11 @@ def check_order(**values: float) -> None:
 
 
 def check_weights(weights: Sequence[float], name: str, count: int) -> None:
-    """Refuse weights that are not as many as the `count` entries of `name`, not finite, negative or all 0."""
+    """Refuse weights that are not as many as the `count` entries of `name`, all 0, or neither 0 nor of a usual size."""
     if len(weights) != count:
         raise ValueError(f"weights has {len(weights)} entries, must have as many as {name}: {count}")
     for position, weight in enumerate(weights):
-        check_number(f"weights[{position}]", weight, 0, 1e15)
+        if weight != 0 and not 1e-15 <= weight <= 1e15:
+            raise ValueError(f"weights[{position}] is {weight!r}, must be 0 or between 1e-15 and 1e+15")
     if not any(weights):
         raise ValueError("weights are all 0, must have one above 0")

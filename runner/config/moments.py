@@ -107,7 +107,8 @@ def clamped_moments(law: Tailed, low: float, high: float) -> Moments:
     start, end = law.support
     if low <= start and end <= high:
         return Moments(law.mean(), law.variance())
-    if law.variance() == 0:
+    if law.variance() <= (1e-15 * law.mean()) ** 2 < inf:
+        # All samples are one number but for its last digits.
         return atom(clamp(law.mean(), low, high))
     low, high = clamp(start, low, high), clamp(end, low, high)
     if low == high:
