@@ -17,7 +17,7 @@ from runner.config.checks import check
 from runner.config.files import Files
 from runner.config.kinds import read_into
 from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
-from runner.config.models import CONFIG, Config
+from runner.config.models import CONFIG, Config, Found
 from runner.config.nodes import ENOUGH_PROBLEMS, MapNode, Mark, Scalar, Spot, plain, problem
 from runner.config.render import canonical, to_yaml
 from runner.config.substitution import Substitution
@@ -129,14 +129,11 @@ def _loaded(
         filled = filled.replaced("name", mark, Scalar(mark, _name(stem)))
     files = Files()
     config = _config(wired(filled, problems), files, problems)
-    warnings: tuple[Problem, ...] = ()
-    if config is not None:
-        found = check(config, filled)
-        problems += found.errors
-        warnings = tuple(found.warnings)
-    if problems or config is None:
+    findings = None if config is None else check(config, filled)
+    problems += findings.errors if findings is not None else []
+    if problems or config is None or findings is None:
         raise ConfigError(*_told(problems, source))
-    return replace(config, found=type(config.found)(warnings, files.facts))
+    return replace(config, found=Found(tuple(findings.warnings), files.facts))
 
 
 def _config(root: MapNode, files: Files, problems: list[Problem]) -> Config | None:
@@ -144,7 +141,7 @@ def _config(root: MapNode, files: Files, problems: list[Problem]) -> Config | No
     config: Config | None = read_into(found, CONFIG, Spot(root, "", files))
     told = {(known.source, known.line, known.column, known.path) for known in problems}
     problems += [p for p in found if (p.source, p.line, p.column, p.path) not in told]
-    return None if problems else config
+    return None if problems or config is None else replace(config, found=Found(files=files.facts))
 
 
 def _told(problems: list[Problem], main: str) -> list[Problem]:

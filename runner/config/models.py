@@ -32,6 +32,7 @@ __all__ = [
     "ConsumerConfig",
     "DistributionConfig",
     "FileItems",
+    "Found",
     "ItemsConfig",
     "ProducerConfig",
     "QueueConfig",
@@ -138,7 +139,7 @@ class ConsumerConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """What loading found besides the values; two equal configs may differ in it."""
 
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
@@ -191,7 +192,7 @@ class Config:
         Named(Record(ConsumerConfig, "a group of consumers", at_most_one=WORK), "consumers, at least one", least=1),
         "groups that get items",
     )
-    found: _Found = field(default_factory=_Found, repr=False)
+    found: Found = field(default_factory=Found, repr=False)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

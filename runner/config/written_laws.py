@@ -140,6 +140,27 @@ LAWS: dict[str, _Law] = {
     "empirical": _Law({"values": _TIMES}, _empirical, {"weights": _WEIGHTS}),
     "trace": _Law({"file": PathTo("file")}, _trace),
 }
+_ABOUT = {
+    "value": "always so long",
+    "low": "the least",
+    "high": "the most",
+    "mode": "the most likely",
+    "mean": "the mean, before clamping",
+    "rate": "events per second: 1 / mean, instead of mean",
+    "sd": "the standard deviation",
+    "cv": "standard deviation / mean",
+    "shape": "the shape, without unit",
+    "scale": "the scale",
+    "k": "the number of phases",
+    "means": "the means of the branches",
+    "weights": "how likely each is, relative to each other",
+    "alpha": "the tail index; the mean is infinite up to 1",
+    "minimum": "the least",
+    "values": "the values drawn from",
+    "file": "JSON Lines: plain seconds, one an item in turn, or {id, value} looked up by item id",
+    "min": "shorter times are raised to this",
+    "max": "longer times are cut to this",
+}
 _CLAMPS: dict[str, Kind] = {"min": _TIME, "max": _TIME}
 
 
@@ -223,7 +244,10 @@ def _variant(name: str, law: _Law) -> dict[str, Any]:
     kinds = {**law.needed, **law.optional, **_CLAMPS}
     return {
         "title": name,
-        "properties": {"distribution": {"const": name}, **{key: kind.schema() for key, kind in kinds.items()}},
+        "properties": {
+            "distribution": {"const": name, "description": "the name of the law"},
+            **{key: {**kind.schema(), "description": _ABOUT[key]} for key, kind in kinds.items()},
+        },
         "required": ["distribution", *law.needed],
         "additionalProperties": False,
     }
