@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -55,8 +56,15 @@ def digest(data: object) -> str:
 
 
 def _copies(config: Config) -> dict[str, str]:
-    """Where the run directory keeps each file the config names."""
-    return {path: f"inputs/{number}-{PurePath(path).name}" for number, path in enumerate(sorted(config.files))}
+    """Where the run directory keeps each file the config names; the copies' own names, planned again, stay."""
+    copies: dict[str, str] = {}
+    for path in sorted(config.files):
+        names = (f"{number}-{PurePath(path).name}" for number in itertools.count(2))
+        copy = f"inputs/{PurePath(path).name}"
+        while copy in copies.values():
+            copy = f"inputs/{next(names)}"
+        copies[path] = copy
+    return copies
 
 
 def _queue(name: str, queue: QueueConfig) -> QueuePlan:
