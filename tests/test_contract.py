@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from running import KINDS, START_METHODS, Ran, config, execute
@@ -92,6 +92,7 @@ consumers: {{c: {{count: 2, from: copies}}}}
         ran.assert_delivered(queue)
 
 
+MP_QUEUE: dict[str, Any] = {"queues.main": {"kind": "multiprocessing.Queue"}}
 LAWS = """
 seed: 11
 time_scale: 0.001
@@ -115,7 +116,7 @@ def test_an_item_has_the_same_planned_time_with_1_to_5_consumers_on_every_engine
         *(execute(LAWS, tmp_path, start_method="fork", **{"consumers.c.count": count}) for count in range(1, 6)),
         execute(LAWS, tmp_path, engine="threads"),
         execute(LAWS, tmp_path, start_method="forkserver"),
-        execute(LAWS, tmp_path, start_method="spawn", **{"queues.main": {"kind": "multiprocessing.Queue"}}),
+        execute(LAWS, tmp_path, start_method="spawn", **MP_QUEUE),
     ]
     planned = [ran.planned() for ran in runs]
     assert len(planned[0]) == 16
