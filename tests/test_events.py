@@ -90,7 +90,7 @@ def test_a_line_that_is_no_event_is_named_after_the_events_before_it(tmp_path: P
 NO_LOG: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "is no mprun event log: it is empty"),
     "prose": ("hello\nworld\n", "is no mprun event log: line 1: "),
-    "one word": ("hello", "is no mprun event log: its first line has no end"),
+    "one word": ("hello", "is no mprun event log: line 1: it has no end"),
     "binary": (b"\x00\xff\n\x00", "is no mprun event log: line 1: "),
     "another JSON Lines file": ('{"a":1}\n', "is no mprun event log: line 1: "),
     "a log without its head": (text_of(LOG[1:]), "is no mprun event log: it does not begin with run.start"),

@@ -201,20 +201,18 @@ def read_chunks(path: Path) -> Iterator[list[Event]]:
     line = 0
     last_ns = 0
     for block in _blocks(path):
-        if not block.endswith(b"\n"):
-            if line == 0:
-                raise LogError(f"{path}: is no mprun event log: its first line has no end")
-            yield [Torn(t_ns=last_ns, length=len(block))]
-            return
-        events, problem = _decode(block)
+        end = block.rfind(b"\n") + 1
+        events, problem = _decode(block[:end])
         if line == 0:
-            _check_header(path, events, problem)
+            _check_header(path, events, problem or "it has no end")
         line += len(events)
         if events:
             last_ns = events[-1].t_ns
             yield events
         if problem:
             raise LogError(f"{path}:{line + 1}: is no event: {problem}")
+        if end < len(block):
+            yield [Torn(t_ns=last_ns, length=len(block) - end)]
     if line == 0:
         raise LogError(f"{path}: is no mprun event log: it is empty")
 
@@ -237,29 +235,21 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Yield the file in pieces of whole lines; only a torn last one has no newline at its end."""
-    pieces: list[bytes] = []
-    held = 0
+    """Yield the file in pieces that end with a line's end; only the last may end otherwise."""
     try:
-        with path.open("rb", buffering=0) as file:
+        with path.open("rb") as file:
             while block := file.read(_CHUNK):
-                cut = block.rfind(b"\n") + 1
-                if cut:
-                    pieces.append(block[:cut])
-                    yield b"".join(pieces)
-                    pieces = []
-                    held = 0
-                pieces.append(block[cut:])
-                held += len(block) - cut
-                if held > _LONGEST_LINE:
-                    raise LogError(f"{path}: is no mprun event log: it has a line of more than 64 MiB")
+                if not block.endswith(b"\n"):
+                    rest = file.readline(_LONGEST_LINE)
+                    if len(rest) == _LONGEST_LINE:
+                        raise LogError(f"{path}: is no mprun event log: it has a line of more than 64 MiB")
+                    block += rest
+                yield block
     except OSError as error:
         raise LogError(f"{path}: cannot be read: {error.strerror}") from error
-    if held:
-        yield b"".join(pieces)
 
 
-def _check_header(path: Path, events: list[Event], problem: str | None) -> None:
+def _check_header(path: Path, events: list[Event], problem: str) -> None:
     if not events:
         raise LogError(f"{path}: is no mprun event log: line 1: {problem}")
     first = events[0]
