@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from runner.engines.contract import Outcome, Status
 from runner.log.leftovers import Leftover, leavings
 from runner.log.merge import Merge, Owner
-from runner.log.render import Renderer, json_processors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +74,8 @@ def _may_end_early(plan: Plan, group: GroupPlan) -> bool:
 
 def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, path: Path) -> str:
     """Write the event log, `run.end` last; returns its SHA-256. Raises OSError when the disk is full."""
+    from runner.log.render import Renderer, json_processors  # structlog: slow to import, needed only now
+
     renderer = Renderer(outcome.clock, plan.origins.prefix, json_processors())
     merge = Merge(owners(plan, folder), chronicle, renderer)
     digest = hashlib.sha256()

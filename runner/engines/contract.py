@@ -67,7 +67,7 @@ class Watch(Protocol):
     """Looks at a run from the supervisor's loop, and so must be quick: 10 ms at most, and never block."""
 
     def tick(self, run: LiveRun) -> None:
-        """Called some ten times a second, first when the workers are being started."""
+        """Called some ten times a second, first before any worker is started; that one call may take its time."""
 
 
 class Engine(Protocol):

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
+from runner.engines.forkserver import boot
 from runner.engines.process_worker import Job, Post, WorkerExit, main
 from runner.engines.stop import Stop, overdue
 from runner.errors import ConfigError, Problem
@@ -51,12 +52,13 @@ if TYPE_CHECKING:
     from runner.queues.contract import SharedQueue
 
 _TICK_MS: Final = 100
-_PRELOAD: Final = ["runner.engines.process_worker", "runner.queues"]
 
 
 def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None) -> Outcome:
     """Execute the plan in worker processes; see `Engine`."""
     _raise_descriptor_limit(plan)
+    if plan.start_method == "forkserver":
+        boot()
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(contextlib.closing(Board(folder / "board", plan.size, create=True)))
         context = multiprocessing.get_context(plan.start_method)
@@ -179,8 +181,6 @@ class Supervisor:
         return self._stop.outcome(clock, balanced=self._board.balanced(self._plan))
 
     def _start_all(self) -> None:
-        if self._plan.start_method == "forkserver":
-            multiprocessing.set_forkserver_preload(_PRELOAD)
         with _empty_main():
             for worker in self._plan.workers():
                 self._look_around()
