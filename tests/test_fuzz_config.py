@@ -147,16 +147,16 @@ def nasty() -> Iterator[str | bytes]:
     yield "a: 1\n" * 200_000
     yield "".join(f"k{i}: 1\n" for i in range(49_000))
     yield "producers: {" + ", ".join(f"p{i}: {{itms: 1}}" for i in range(30_000)) + "}"
-    yield "producers: {" + ", ".join(f"p{i}: {{itms: 1}}" for i in range(9_999)) + "}\nconsumers: {c: {}}"
-    yield "producers: {" + ", ".join(f"p{i}: {{items: 1, to: quee}}" for i in range(9_999)) + "}\nconsumers: {c: {}}"
+    yield "producers: {" + ", ".join(f"p{i}: {{itms: 1}}" for i in range(999)) + "}\nconsumers: {c: {}}"
+    yield "producers: {" + ", ".join(f"p{i}: {{items: 1, to: quee}}" for i in range(999)) + "}\nconsumers: {c: {}}"
     yield "producers: {p: {items: {values: [" + ".inf, " * 90_000 + "]}}}\nconsumers: {c: {}}"
     weights = "[" + "-1, " * 40_000 + "]"
     yield f"producers: {{p: {{items: 1, sleep: {{distribution: empirical, values: {weights}, weights: {weights}}}}}}}"
-    chain = "".join(f"  s{i}: {{from: q{i}, to: q{i + 1}}}\n" for i in range(9_000))
-    queues = "queues: {" + ", ".join(f"q{i}: {{}}" for i in range(9_001)) + "}\n"
-    yield f"{queues}stages:\n{chain}producers: {{p: {{items: 1, to: q0}}}}\nconsumers: {{c: {{from: q9000}}}}"
-    ring = chain + "  back: {from: q9000, to: q1}\n"
-    yield f"{queues}stages:\n{ring}producers: {{p: {{items: 1, to: q0}}}}\nconsumers: {{c: {{from: q9000}}}}"
+    chain = "".join(f"  s{i}: {{from: q{i}, to: q{i + 1}}}\n" for i in range(900))
+    queues = "queues: {" + ", ".join(f"q{i}: {{}}" for i in range(901)) + "}\n"
+    yield f"{queues}stages:\n{chain}producers: {{p: {{items: 1, to: q0}}}}\nconsumers: {{c: {{from: q900}}}}"
+    ring = chain + "  back: {from: q900, to: q1}\n"
+    yield f"{queues}stages:\n{ring}producers: {{p: {{items: 1, to: q0}}}}\nconsumers: {{c: {{from: q900}}}}"
     for stop in ("10" + "0" * 17, "1" + "0" * 90, "-9223372036854775808", "9223372036854775807"):
         for step in ("1", "-1", "9223372036854775807", "-9223372036854775808"):
             yield f"producers: {{p: {{items: {{start: {stop}, stop: -{stop}, step: {step}}}}}}}\nconsumers: {{c: {{}}}}"

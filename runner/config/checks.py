@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
 
 MOST_PROCESSES = 4_000
+MOST_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -47,7 +48,8 @@ def check(config: Config, root: Node) -> Findings:
     ordered = order(config)
     if ordered.cycle:
         stage = ordered.cycle[0]
-        path = " -> ".join([config.stages[stage].from_, *(config.stages[name].to for name in ordered.cycle)])
+        queues = [config.stages[stage].from_, *(config.stages[name].to for name in ordered.cycle)]
+        path = " -> ".join(queues if len(queues) <= MOST_SHOWN else [*queues[: MOST_SHOWN - 2], "…", queues[-1]])
         found.wrong(f"stages.{stage}", f"a cycle, so no end of the stream could pass: {path}; break it")
     elif not found.errors:
         _check_quotas(config, found, put_totals(config, ordered.queues))
