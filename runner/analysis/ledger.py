@@ -12,7 +12,7 @@ each child of an item in its hands once, a get takes what waits.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from runner.analysis import objections
 from runner.analysis.accounts import FAR, PRODUCER, STAGE, Hold, QueueAccount, WorkerAccount
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runner.log.events import GroupFacts
+
+    _Handler = Callable[[Any, int], None]
 
 
 class Ledger:
@@ -66,21 +68,25 @@ class Ledger:
         self._fresh_sojourns: list[int] = []
         self._live: dict[str, WorkerAccount] = {}
         self._clock_ns = -FAR
-        self._book: dict[type[Event], Callable[[Any, int], None]] = {
-            Put: self._put,
-            Get: self._get,
-            Done: self._done,
-        }
-        for kind in get_args(Event):
-            self._book.setdefault(kind, self._rare)
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
-        book = self._book
         line = self.lines
+        # One place per callee: the interpreter runs such a call twice as fast as one through a table.
+        put: _Handler = self._put
+        get: _Handler = self._get
+        done: _Handler = self._done
         for event in events:
             line += 1
-            book[type(event)](event, line)
+            kind = type(event)
+            if kind is Put:
+                put(event, line)
+            elif kind is Get:
+                get(event, line)
+            elif kind is Done:
+                done(event, line)
+            else:
+                self._rare(event, line)
         self.lines = line
         self._store()
 
