@@ -166,9 +166,7 @@ def render(topology: Topology, items: int, results: dict[str, list[Measurement]]
 
 def machine() -> str:
     """Where and with what it was measured."""
-    models = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
-    ]
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     model = models[0].partition(":")[2].strip() if models else platform.machine()
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     return (
