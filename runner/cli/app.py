@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import sys
+import inspect
+import textwrap
 import traceback
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -23,6 +23,9 @@ from runner.cli.show import show
 from runner.cli.streams import say
 from runner.cli.validate import validate
 from runner.errors import ConfigError, ExitCode, MprunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _COMMANDS = (run, validate, plan, config, schema, show, runs, audit)
 
@@ -47,6 +50,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="mprun",
     cls=Commands,
+    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -61,21 +65,32 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+def _help(command: Callable[..., object]) -> str:
+    """A command's docstring as its help; the examples and whatever else is indented stay as they are written."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(
+        _kept(text) if text.startswith("mprun ") or "\n  " in f"\n{text}" else text for text in paragraphs
+    )
+
+
+def _kept(paragraph: str) -> str:
+    # A docstring of which all but the first line is indented loses the indentation.
+    indent = "  " if paragraph.startswith("mprun ") else ""
+    return "\b\n" + textwrap.indent(paragraph, indent)
+
+
 def _main(
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    r"""Run producer/consumer topologies from a YAML file as real processes, log every put and get, check the log.
+    """Run producer/consumer topologies from a YAML file as real processes, log every put and get, check the log.
 
-    \b
       mprun configs/default.yaml                    run a config (short for `mprun run …`)
       mprun configs/default.yaml --time-scale 0.1   ten times faster
       mprun plan configs/default.yaml               what would run
       mprun show                                    the latest run again
 
-    \b
     Exit codes:
       0    ok
       1    the run failed: items lost, a worker died, user code failed, timed out, audit not valid
@@ -85,18 +100,15 @@ def _main(
     """
 
 
+app.callback(help=_help(_main))(_main)
 for _command in _COMMANDS:
-    app.command()(_command)
+    app.command(help=_help(_command))(_command)
 
 
 def execute(arguments: list[str]) -> int:
     """Run the command that the arguments name; returns the exit code, whatever happens."""
     try:
-        if not arguments:
-            with contextlib.redirect_stdout(sys.stderr):
-                _invoke(["--help"])
-            return ExitCode.USAGE
-        return _invoke(arguments)
+        return get_command(app).main(arguments, prog_name="mprun", standalone_mode=False) or 0
     except ConfigError as error:
         say(str(error))
         return error.exit_code
@@ -104,14 +116,14 @@ def execute(arguments: list[str]) -> int:
         say(f"mprun: {error}")
         return error.exit_code
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "mprun"
-        say(f"mprun: {error.format_message()}\nTry '{path} --help' for help.")
+        say(_told(error) if arguments else error.format_message())
         return error.exit_code
     except Exception:
         say(f"{traceback.format_exc()}mprun: internal error, please report it with the lines above")
         return ExitCode.INTERNAL
 
 
-def _invoke(arguments: list[str]) -> int:
-    return get_command(app).main(arguments, prog_name="mprun", standalone_mode=False) or 0
+def _told(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "mprun"
+    return f"mprun: {error.format_message()}\nTry '{path} --help' for help."

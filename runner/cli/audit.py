@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Logged = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         show_default=False,
         help="A run directory, its name, or an events.jsonl; the latest by default.",
     ),
@@ -27,15 +27,13 @@ Logged = Annotated[
 
 
 def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int:
-    r"""Check a stored log again, from the log alone: every item accounted for, none twice, none out of order.
+    """Check a stored log again, from the log alone: every item accounted for, none twice, none out of order.
 
-    \b
     Exit codes:
       0    valid
       1    not valid, or unknown because the log is incomplete
       2    no event log
 
-    \b
       mprun audit
       mprun audit runs/20260101T120000Z-default-1a2b/events.jsonl
     """

@@ -13,11 +13,10 @@ def config(
     time_scale: TimeScale = None,
     engine: EngineOption = None,
 ) -> None:
-    r"""Print the resolved config: bases merged, variables filled in, options applied.
+    """Print the resolved config: bases merged, variables filled in, options applied.
 
     The output is a config again, and the same experiment.
 
-    \b
       mprun config configs/default.yaml --set consumers.consume.count=4 > four.yaml
     """
     from runner.config.load import to_yaml

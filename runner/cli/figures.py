@@ -9,10 +9,9 @@ def duration(seconds: float | None) -> str:
     """Three digits and the unit that fits: `250 us`, `1.50 ms`, `12.3 s`, `4 min 10 s`; a dash for None."""
     if seconds is None:
         return NONE
-    for factor, unit in ((1e6, "us"), (1e3, "ms"), (1.0, "s")):
-        value = seconds * factor
-        if abs(value) < 999.5 or (unit == "s" and abs(value) < 600):
-            return f"{_three_digits(value)} {unit}"
+    for factor, unit, limit in ((1e6, "us", 999.5), (1e3, "ms", 999.5), (1.0, "s", 599.5)):
+        if abs(seconds * factor) < limit:
+            return f"{_three_digits(seconds * factor)} {unit}"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

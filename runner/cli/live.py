@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _TICK_S: Final = 0.004
 _LARGEST_SHARE: Final = 0.05
-_SLOTS: Final = 1024
+_SLOTS: Final = 512
 """Records read at once, of all journals together: what fits into a tick."""
 _LAG_NS: Final = 50_000_000
 """An event is journalled a little after its instant; what is older than this is in order."""

@@ -21,7 +21,7 @@ class EngineName(StrEnum):
 ConfigFile: TypeAlias = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file; - is standard input.")]
 RunName: TypeAlias = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", show_default=False, help="A run directory or its name; the latest by default."),
+    typer.Argument(metavar="RUN", show_default=False, help="A run directory or its name; the latest by default."),
 ]
 Settings: TypeAlias = Annotated[
     list[str] | None,

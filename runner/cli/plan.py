@@ -33,11 +33,10 @@ def plan(
     as_json: AsJson = False,
     graph: Graph = False,
 ) -> None:
-    r"""Show what a config would run: workers, totals, the load of each queue, the shortest possible duration, digests.
+    """Show what a config would run: workers, totals, the load of each queue, the shortest possible duration, digests.
 
     Starts nothing and imports no user code.
 
-    \b
       mprun plan configs/pipeline.yaml
       mprun plan configs/pipeline.yaml --graph > pipeline.mmd
       mprun plan configs/default.yaml --set consumers.consume.count=4 --json | jq .shortest_s

@@ -47,8 +47,12 @@ class Pretty:
         return f"{line}\n"
 
 
-def _shown(value: object) -> str:
-    if value.__class__ is str:
-        text = str(value)
-        return text if text.isprintable() and " " not in text and text else json.dumps(text, ensure_ascii=False)
+def _shown(value: object) -> object:
+    """A value as JSON; plain texts without their quotes."""
+    if value.__class__ is int:
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, str) and value.isprintable() and " " not in value and value:
+        return value
     return json.dumps(value, ensure_ascii=False)

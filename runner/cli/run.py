@@ -51,12 +51,11 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    r"""Run a config and store the run: every event is a line on stdout, progress and figures go to stderr.
+    """Run a config and store the run: every event is a line on stdout, progress and figures go to stderr.
 
     With --json, stdout carries the summary (summary.json) instead of events. Ctrl-C stops the run in good order; a
     second one kills at once. The store is complete either way.
 
-    \b
       mprun configs/default.yaml                       the same as mprun run …
       mprun configs/default.yaml --seed 7 --log pretty
       mprun configs/default.yaml --set consumers.consume.count=4 --json | jq .throughput

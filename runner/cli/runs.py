@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 
 
 def runs(out: Out = "runs", as_json: AsJson = False) -> None:
-    r"""List the stored runs, the oldest first.
+    """List the stored runs, the oldest first.
 
-    \b
-      mprun runs
-      mprun runs --json | jq -r '.[] | select(.status == "failed") | .run'
+    mprun runs
+    mprun runs --json | jq -r '.[] | select(.status == "failed") | .run'
     """
     from runner.log.rundir import all_runs
 

@@ -8,10 +8,9 @@ from runner.cli.streams import put_out
 
 
 def schema() -> None:
-    r"""Print the JSON Schema of the config language, for editors.
+    """Print the JSON Schema of the config language, for editors.
 
-    \b
-      mprun schema > configs/mprun.schema.json
+    mprun schema > configs/mprun.schema.json
     """
     from runner.config.load import schema as described
 

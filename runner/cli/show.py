@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 
 def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> None:
-    r"""Show a stored run: what it was, and its figures.
+    """Show a stored run: what it was, and its figures.
 
     With --json, the run's summary.json.
 
-    \b
       mprun show
       mprun show runs/20260101T120000Z-default-1a2b --json | jq .latency.p99
     """

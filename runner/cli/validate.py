@@ -11,13 +11,12 @@ from runner.errors import ConfigError, ExitCode
 
 
 def validate(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", help="YAML files; - is standard input.")],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="YAML files; - is standard input.")],
 ) -> int:
-    r"""Check configs and tell every problem of every file, each with its line and column.
+    """Check configs and tell every problem of every file, each with its line and column.
 
     Starts nothing and imports no user code. Exits with 2 if any file is wrong.
 
-    \b
       mprun validate configs/*.yaml
     """
     from runner.cli.options import load_config
