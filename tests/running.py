@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from runner.config.models import Config
+    from runner.engines.contract import Watch
 
 USER_CODE = Path(__file__).parent / "usercode"
 ROOT = Path(__file__).parent.parent
@@ -98,10 +99,10 @@ def config(text: str, folder: Path, **overrides: Any) -> Config:
     return loads(f"pythonpath: [{USER_CODE}]\n{text}", folder=folder, overrides=overrides or None)
 
 
-def execute(text: str, folder: Path, seconds: float = 30, **overrides: Any) -> Ran:
+def execute(text: str, folder: Path, *, watch: Watch | None = None, seconds: float = 30, **overrides: Any) -> Ran:
     """Run a config, at most so long."""
     with within(seconds):
-        result = runner.run(config(text, folder, **overrides), folder / "runs", command_line=["test"])
+        result = runner.run(config(text, folder, **overrides), folder / "runs", watch=watch, command_line=["test"])
         return Ran(result, list(result.events()))
 
 

@@ -113,7 +113,10 @@ def test_the_same_config_has_one_plan_digest_whatever_executes_it(tmp_path: Path
 
 def test_an_item_has_the_same_planned_time_with_1_to_5_consumers_on_every_engine(tmp_path: Path) -> None:
     runs = [
-        *(execute(LAWS, tmp_path, start_method="fork", **{"consumers.c.count": count}) for count in range(1, 6)),
+        *(
+            execute(LAWS.replace("c: {", f"c: {{count: {count}, "), tmp_path, start_method="fork")
+            for count in range(1, 6)
+        ),
         execute(LAWS, tmp_path, engine="threads"),
         execute(LAWS, tmp_path, start_method="forkserver"),
         execute(LAWS, tmp_path, start_method="spawn", **MP_QUEUE),
