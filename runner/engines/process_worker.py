@@ -103,6 +103,8 @@ def main(job: Job) -> None:
     interruption = SignalInterruption(slot)
     try:
         state = _work(job, board, slot, interruption)
+        # Python takes its handler away before it exits, and a second SIGTERM would kill.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except OSError as error:
         sys.stderr.write(f"mprun: {job.worker.name}: {error}\n")
         slot.state = State.FAILED
