@@ -265,7 +265,11 @@ class Worker:
     def _guarded(self, code: UserCode) -> Iterator[Any]:
         """The items of a user's iterable, found at once, each then taken as user code."""
         iterator = usercode.called(iter, usercode.iterable(code), name=self._plan.name)
-        return iter(lambda: self._in_user_code(next, iterator, step.EXHAUSTED), step.EXHAUSTED)
+        return self._each(iterator)
+
+    def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        while (item := self._in_user_code(next, iterator, step.EXHAUSTED)) is not step.EXHAUSTED:
+            yield item
 
     def _close(self, _: step.Close) -> None:
         self._flush()
