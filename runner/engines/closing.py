@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.contract import Outcome, Status
 from runner.log.leftovers import Leftover, leavings
 from runner.log.merge import Merge, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from runner.log.chronicle import Chronicle
@@ -36,7 +37,7 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
     if outcome.status is Status.COMPLETED and outcome.balanced:
         return replace(outcome, fates=counts)
     found = leavings(owners(plan, folder), plan.origins.prefix)
-    failed = {(error.get("queue"), error.get("id")): error["why"] for _, error in found.errors}
+    failed = dict(chain.from_iterable(_failures(plan, error) for _, error in found.errors))
     dead = {entry["worker"]: entry["why"] for _, entry in chronicle.entries if entry["event"] == "worker.died"}
     for item in found.items:
         event, level, why = _fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
@@ -46,6 +47,18 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
     if outcome.status is Status.FAILED and found.errors:
         reason = f"{found.errors[0][1]['worker']} failed: {found.errors[0][1]['why']}"
     return replace(outcome, reason=reason, fates=counts)
+
+
+def _failures(plan: Plan, error: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    """The (queue, id) of each item an `error` event is about, and why: a stage's put fails what it got, too."""
+    if "id" not in error:
+        return
+    queue, item, why = error["queue"], error["id"], error["why"]
+    yield (queue, item), why
+    for group in plan.writers(queue):
+        if group.source is not None and error["worker"].rpartition("-")[0] == group.name:
+            yield (group.source, item), why
+            yield (group.source, item.rpartition(".")[0]), why
 
 
 def _fate(
