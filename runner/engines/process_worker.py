@@ -103,19 +103,19 @@ def main(job: Job) -> None:
     interruption = SignalInterruption(slot)
     try:
         state = _work(job, board, slot, interruption)
-        # Python takes its handler away before it exits, and a second SIGTERM would kill.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        code = WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK
     except OSError as error:
         sys.stderr.write(f"mprun: {job.worker.name}: {error}\n")
-        slot.state = State.FAILED
-        sys.exit(WorkerExit.DISK)
+        state, code = State.FAILED, WorkerExit.DISK
+    # Python takes its handler away before it exits, and a second SIGTERM would kill.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     slot.state = state
     if state is State.FINISHED:
-        sys.exit(WorkerExit.OK)
+        sys.exit(code)
     # At a plain exit multiprocessing would wait until somebody gets what is still under way.
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK)
+    os._exit(code)
 
 
 def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) -> State:
