@@ -62,7 +62,7 @@ def test_a_killed_worker_ends_the_run_and_is_named(kind: str, method: str, tmp_p
     ],
 )
 def test_any_other_death_is_named_by_its_signal_or_exit_code(how: str, why: str, tmp_path: Path) -> None:
-    ran = execute(dying(how), tmp_path)
+    ran = execute(dying(how, method="forkserver"), tmp_path)
     assert (ran.result.exit_code, ran.end["status"]) == (1, "failed")
     assert why in ran.of("worker.died")[0]["why"]
     ran.assert_accounted()
@@ -120,6 +120,17 @@ def test_a_generator_that_breaks_off_fails_its_item_after_what_it_gave(tmp_path:
     assert ran.result.exit_code == 1
     assert [event["id"] for event in ran.of("put") if event["queue"] == "b"] == ["p-0:0.0", "p-0:0.1", "p-0:1.0"]
     assert ran.ids("failed") == ["p-0:1"]
+    ran.assert_accounted()
+
+
+def test_a_stages_result_that_cannot_be_pickled_fails_the_item_it_was_made_of(tmp_path: Path) -> None:
+    ran = execute(
+        "start_method: fork\nqueues: {a: {}, b: {}}\nproducers: {p: {items: 3, to: a}}\n"
+        'stages: {s: {from: a, to: b, call: "actions:to_unpicklable"}}\nconsumers: {c: {from: b}}',
+        tmp_path,
+    )
+    assert ran.result.exit_code == 1
+    assert [(event["queue"], event["id"]) for event in ran.of("failed")] == [("a", "p-0:1")]
     ran.assert_accounted()
 
 
