@@ -128,11 +128,17 @@ def test_results_may_be_cut_off_too(command: str) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
-def test_a_full_disk_on_stdout_is_no_traceback() -> None:
-    done = shell("MPRUN quick.yaml > /dev/full")
+def test_a_full_disk_on_stdout_is_said_and_the_run_goes_on() -> None:
+    done = shell("MPRUN quick.yaml -q > /dev/full")
     assert done.returncode == 0
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("warning: stdout: No space left on device; the log there is not whole, ")
+    assert done.stderr.count("\n") == 1
     assert_complete("ok", 0)
+
+
+def test_a_result_that_cannot_be_written_is_an_error() -> None:
+    done = shell("MPRUN config quick.yaml > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "mprun: stdout: No space left on device\n")
 
 
 @pytest.mark.parametrize("engine", ["processes", "threads"])

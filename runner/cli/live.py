@@ -17,7 +17,7 @@ from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Final
 
 from runner.cli.progress import Progress
-from runner.cli.streams import Outlet
+from runner.cli.streams import Outlet, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,8 @@ class LogStream:
         if not self._outlet.closed:
             self._give_rest(events)
         self._outlet.close()
+        if self._outlet.failure is not None:
+            say(f"warning: stdout: {self._outlet.failure}; the log there is not whole, {events} is")
 
     def _give(self, lines: list[str]) -> None:
         self._given.extend(map(hash, lines))

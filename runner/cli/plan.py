@@ -54,7 +54,9 @@ def plan(
     elif as_json:
         put_out(json.dumps(document(planned), indent=2, ensure_ascii=False) + "\n")
     else:
-        console().print(*_tables(planned), sep="\n")
+        from runner.cli import tables
+
+        tables.show(_tables(planned), console())
 
 
 def document(plan: Plan) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _tables(plan: Plan) -> Iterable[Table | str]:
 
     bound = shortest(plan)
     basis = "from the draws of this seed" if bound.exact else "from the means of the laws"
-    yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {plan.engine} ({plan.start_method})\n"
+    yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {plan.engine} ({plan.start_method})"
     yield _groups(plan)
     yield _queues(plan)
     yield (

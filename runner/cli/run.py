@@ -81,9 +81,9 @@ def _report(result: Result, *, quiet: bool) -> None:
 
     reason = RunDir(result.run_dir).manifest().get("reason")
     if not quiet:
-        from runner.cli.tables import closing
+        from runner.cli import tables
 
-        console(stderr=True).print(*closing(result.summary), sep="\n")
+        tables.show(tables.closing(result.summary), console(stderr=True))
     if result.exit_code:
         say(f"mprun: {result.summary['status']}: {reason or result.verdict.violations[0].message}")
     if not quiet:

@@ -32,9 +32,9 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
     if manifest["status"] == "running":
         put_out("It has no figures: it is still running, or was killed before its end.\n")
         return
-    from runner.cli.tables import closing
+    from runner.cli import tables
 
-    console().print(*closing(stored.summary()), sep="\n")
+    tables.show(tables.closing(stored.summary()), console())
 
 
 def essentials(manifest: Mapping[str, Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import stat
 import sys
 from typing import TYPE_CHECKING, Final
+
+from runner.errors import ExitCode, MprunError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,12 +28,24 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+class OutputError(MprunError):
+    """A result could not be written to stdout."""
+
+    exit_code = ExitCode.FAILED
+
+
 def put_out(text: str) -> None:
-    """Write a command's result to stdout, as UTF-8; a reader that has had enough is no error."""
+    """Write a command's result to stdout, as UTF-8; a reader that has had enough is no error.
+
+    Raises:
+        OutputError: It cannot be written for another reason, such as a full disk.
+    """
     outlet = Outlet(1)
     outlet.offer(text.encode(errors="replace"))
     outlet.drain()
     outlet.close()
+    if outlet.failure is not None:
+        raise OutputError(f"stdout: {outlet.failure}")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -39,7 +54,7 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _BROAD
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 class Outlet:
@@ -48,7 +63,8 @@ class Outlet:
     What the reader has no room for is kept here, so whoever offers should look at `flush` first.
 
     Attributes:
-        closed: Whether the reader is gone; from then on everything is dropped.
+        closed: Whether nothing can be written any more; from then on everything is dropped.
+        failure: Why, unless the reader just left.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -57,6 +73,7 @@ class Outlet:
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLOUT)
         self.closed = False
+        self.failure: str | None = None
 
     def offer(self, data: bytes) -> None:
         """Write this behind what is still waiting, when there is room."""
@@ -84,8 +101,10 @@ class Outlet:
             written = os.write(self._descriptor, self._pending[:_PIPE_BUF])
         except BlockingIOError:
             return False
-        except OSError:
+        except OSError as error:
             self.closed = True
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+                self.failure = error.strerror
             self._pending = memoryview(b"")
             return True
         self._pending = self._pending[written:]

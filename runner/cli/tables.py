@@ -12,6 +12,8 @@ from runner.cli.figures import NONE, duration, number, share
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rich.console import Console
+
 _MOST_WORKERS: Final = 16
 _TIMES: Final = {
     "latency": "latency", "sojourn": "sojourn", "wait_put": "wait of puts", "wait_get": "wait of gets",
@@ -28,6 +30,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int =
     for row in rows:
         drawn.add_row(*row)
     return drawn
+
+
+def show(parts: Iterable[Table | str], console: Console) -> None:
+    """Print tables and texts with an empty line between two."""
+    for place, part in enumerate(parts):
+        if place:
+            console.print()
+        console.print(part)
 
 
 def closing(summary: Mapping[str, Any]) -> list[Table | str]:
@@ -56,7 +66,7 @@ def verdict(audit: Mapping[str, Any]) -> str:
 def _headline(summary: Mapping[str, Any]) -> str:
     return (
         f"{summary['status']} (exit {summary['exit_code']}), {verdict(summary['audit'])}, seed {summary['seed']}, "
-        f"makespan {duration(summary['makespan_s'])}, {number(summary['throughput'])} items/s\n"
+        f"makespan {duration(summary['makespan_s'])}, {number(summary['throughput'])} items/s"
     )
 
 
