@@ -200,8 +200,8 @@ class JournalReader:
             self._offset += used
             data = os.pread(self._fd, slots * _SIZE, self._offset)
             records, used = _parse(data[: len(data) // _SIZE * _SIZE])
-        if not records and data and data[_SIZE - 1]:
-            return self.read(slots * 4)
+        if not records and len(data) == slots * _SIZE and data[_SIZE - 1]:
+            return self.read(slots * 4)  # its tail may go on behind what was read
         self._offset += used
         return records
 
