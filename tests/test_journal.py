@@ -1,0 +1,252 @@
+"""A journal gives back what was written, in order, and never a part of a record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from running import within
+
+from runner.envelope import Envelope
+from runner.log.journal import (
+    DONE,
+    GET,
+    ITEM_BYTES,
+    NO_SECOND,
+    PUT,
+    RAW,
+    Clock,
+    JournalReader,
+    JournalWriter,
+    Record,
+    item_members,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLOT = 48
+
+
+def envelope(item: Any, *, producer: int = 1, seq: int = 7, suffix: str = "", delivery: int = 1) -> Envelope:
+    return Envelope(producer=producer, seq=seq, item=item, suffix=suffix, delivery=delivery)
+
+
+def read_all(path: Path, slots: int = 1000) -> list[Record]:
+    reader = JournalReader(path)
+    try:
+        records: list[Record] = []
+        while more := reader.read(slots):
+            records += more
+        return records
+    finally:
+        reader.close()
+
+
+def shown(record: Record) -> tuple[str, Any]:
+    """Suffix and item of a record, as the log will show them."""
+    if record[4].__class__ is int:
+        return "", record[4]
+    suffix, _, members = record[4].partition(b"\0")
+    return suffix.decode(), json.loads(b"{" + members + b"}")["item"]
+
+
+def test_a_record_holds_every_figure(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "j")
+    writer.log(PUT, envelope(5, producer=3, seq=9, delivery=2), 1000, 20, None)
+    writer.log(GET, envelope(-(2**63)), 1001, 21, 22)
+    writer.log(DONE, envelope(2**63 - 1), 1002, 23, 0)
+    writer.raw(1003, {"event": "error", "why": "é"})
+    writer.close()
+    first, second, third, fourth = read_all(tmp_path / "j")
+    assert first == (1000, 20, 0, 9, 5, 3, 2, NO_SECOND, PUT)
+    assert second == (1001, 21, 22, 7, -(2**63), 1, 1, 0, GET)
+    assert third == (1002, 23, 0, 7, 2**63 - 1, 1, 1, 0, DONE)
+    assert (fourth[0], fourth[8], json.loads(fourth[4])) == (1003, RAW, {"event": "error", "why": "é"})
+
+
+items = st.one_of(st.integers(), st.text(max_size=400), st.none(), st.booleans(), st.lists(st.integers(), max_size=30))
+entries = st.lists(
+    st.tuples(st.sampled_from([PUT, GET, DONE]), items, st.sampled_from(["", ".0", ".12.3"]), st.booleans()),
+    max_size=60,
+)
+
+
+@given(written=entries, times=st.integers(1, 20), slots=st.integers(1, 40))
+def test_what_is_read_is_what_was_written(
+    tmp_path_factory: pytest.TempPathFactory, written: list[tuple[int, Any, str, bool]], times: int, slots: int
+) -> None:
+    """Over several windows, with pads between them, whatever the size of a read."""
+    path = tmp_path_factory.mktemp("journal") / "j"
+    writer = JournalWriter(path)
+    expected = []
+    for instant, (kind, item, suffix, null) in enumerate(written * times):
+        writer.log(kind, envelope(item, suffix=suffix), instant, 1, None if null else 2)
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
+        value = item if len(text) <= ITEM_BYTES else text[:ITEM_BYTES].decode(errors="replace")
+        expected.append((instant, kind, suffix, value, null))
+    writer.close()
+    found = [(r[0], r[8], *shown(r), bool(r[7] & NO_SECOND)) for r in read_all(path, slots)]
+    assert found == expected
+
+
+@pytest.mark.parametrize("size", [100, 12_000, 12_288, 30_000, 1_500_000])
+def test_a_tail_may_be_larger_than_a_window_and_than_a_read(size: int, tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "j")
+    for instant in range(3):
+        writer.log(PUT, envelope(instant), instant, 0, None)
+        writer.raw(instant, {"event": "error", "traceback": "x" * size})
+    writer.close()
+    records = read_all(tmp_path / "j", 4)
+    assert [record[8] for record in records] == [PUT, RAW] * 3
+    assert all(len(json.loads(record[4])["traceback"]) == size for record in records[1::2])
+
+
+def written(path: Path) -> list[Record]:
+    """A journal of some records of every sort; gives what a reader sees of it."""
+    writer = JournalWriter(path)
+    for instant in range(4):
+        writer.log(PUT, envelope(instant), instant, 0, None)
+        writer.log(GET, envelope("text" * 20, suffix=".1"), instant, 0, 1)
+    writer.close()
+    return read_all(path)
+
+
+def test_a_file_cut_at_any_byte_gives_a_prefix(tmp_path: Path) -> None:
+    """As a copy that was broken off may be."""
+    complete = written(tmp_path / "j")
+    data = (tmp_path / "j").read_bytes().rstrip(b"\0")
+    with within(30):
+        for length in range(len(data)):
+            (tmp_path / "cut").write_bytes(data[:length])
+            for slots in (1, 1000):
+                found = read_all(tmp_path / "cut", slots)
+                assert found == complete[: len(found)]
+                assert len(found) < len(complete)
+
+
+def test_a_record_without_its_kind_is_not_there_yet(tmp_path: Path) -> None:
+    complete = written(tmp_path / "j")
+    data = bytearray((tmp_path / "j").read_bytes())
+    place = 0
+    for count, record in enumerate(complete):
+        torn = bytearray(data)
+        torn[place + SLOT - 1] = 0
+        (tmp_path / "torn").write_bytes(torn)
+        assert read_all(tmp_path / "torn") == complete[:count]
+        place += SLOT * (1 if record[4].__class__ is int else 1 - -len(record[4]) // SLOT)
+
+
+def test_a_reader_that_follows_sees_every_record_once_and_whole(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "j")
+    total = 30_000
+
+    def write() -> None:
+        for instant in range(total):
+            item: Any = instant if instant % 3 else "x" * (instant % 100)
+            writer.log(PUT, envelope(item, suffix="" if instant % 5 else ".0"), instant, 0, None)
+
+    thread = threading.Thread(target=write)
+    reader = JournalReader(tmp_path / "j")
+    thread.start()
+    seen: list[Record] = []
+    with within(60):
+        while len(seen) < total:
+            seen += reader.read(64)
+    thread.join()
+    writer.close()
+    assert reader.read(64) == []
+    reader.close()
+    assert [record[0] for record in seen] == list(range(total))
+    assert all(shown(r)[1] == (r[0] if r[0] % 3 else "x" * (r[0] % 100)) for r in seen)
+
+
+def test_a_journal_belongs_to_one_incarnation(tmp_path: Path) -> None:
+    JournalWriter(tmp_path / "j").close()
+    with pytest.raises(FileExistsError):
+        JournalWriter(tmp_path / "j")
+
+
+def test_the_clock_comes_back(tmp_path: Path) -> None:
+    Clock(123, 456).save(tmp_path)
+    assert Clock.load(tmp_path) == Clock(123, 456)
+    with pytest.raises(OSError, match="clock"):
+        Clock.load(tmp_path / "nowhere")
+
+
+class Broken:
+    """A class whose text cannot be had."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Surrogate:
+    """A class whose text cannot be written."""
+
+    def __repr__(self) -> str:
+        return "\ud800"
+
+
+class BrokenDict(dict[str, int]):
+    """What passes for a map and is none."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no items")
+
+
+def recursive() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(100_000):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("item", "value"),
+    [
+        (None, None),
+        (True, True),
+        (2**70, 2**70),
+        (0.5, 0.5),
+        ('é\n"', 'é\n"'),
+        ([1, {"k": [None]}], [1, {"k": [None]}]),
+        (float("nan"), "nan"),
+        ([float("inf")], "[inf]"),
+        (b"\xff", "b'\\xff'"),
+        ({1, 2}, "{1, 2}"),
+        ("\ud800", "'\\ud800'"),
+        (Broken(), "<Broken object>"),
+        (recursive(), "[[...]]"),
+    ],
+)
+def test_an_item_is_logged_as_its_json_value_or_its_repr(item: object, value: object) -> None:
+    assert json.loads(b"{" + item_members(item) + b"}") == {"item": value}
+
+
+@pytest.mark.parametrize("item", [Surrogate(), BrokenDict(a=1), deep(), 10**5000], ids=lambda item: type(item).__name__)
+def test_no_item_is_too_odd_to_be_logged(item: object) -> None:
+    members = item_members(item)
+    assert isinstance(json.loads(b"{" + members + b"}")["item"], str)
+    assert msgspec.json.decode(b"{" + members + b"}")  # which reads no lone surrogate, escaped or not
+
+
+@given(st.text(min_size=ITEM_BYTES - 10, max_size=ITEM_BYTES + 10))
+def test_more_than_256_bytes_are_cut_and_counted(text: str) -> None:
+    whole = json.dumps(text, ensure_ascii=False).encode()
+    found = json.loads(b"{" + item_members(text) + b"}")
+    if len(whole) <= ITEM_BYTES:
+        assert found == {"item": text}
+    else:
+        assert found == {"item": whole[:ITEM_BYTES].decode(errors="replace"), "item_bytes": len(whole)}
