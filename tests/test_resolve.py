@@ -1,0 +1,150 @@
+"""Config to plan: pure; what the digests count, and what they do not."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import runner
+from runner.config.load import loads
+from runner.planning.plan import FileItems, UserCode
+from runner.planning.resolve import PIPE_CAPACITY, digest, plan, summary_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = """
+producers: {p: {count: 2, items: 5, sleep: 0.5}}
+consumers: {c: {count: 2, items: 3, busy: {distribution: exponential, mean: 0.1}}}
+"""
+
+
+def planned_digest(text: str = TEXT, **overrides: Any) -> str:
+    return plan(loads(text, overrides=overrides)).plan_digest
+
+
+def test_equal_configs_give_equal_plans() -> None:
+    one, other = plan(loads(TEXT)), plan(loads(TEXT))
+    assert (one.plan_digest, one.config_digest, one.stored_config) == (
+        other.plan_digest, other.config_digest, other.stored_config,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"name": "other"},
+        {"description": "words"},
+        {"engine": "threads"},
+        {"start_method": "spawn"},
+        {"timeout": "5m"},
+        {"time_scale": 1.0},
+        {"producers.p.sleep": "500ms"},
+        {"producers.p.items": {"start": 0, "stop": 5}},
+        {"queues.main": {"kind": "pipe", "batch": 1}},
+    ],
+    ids=str,
+)
+def test_the_plan_digest_leaves_out_what_makes_no_other_experiment(overrides: dict[str, Any]) -> None:
+    assert planned_digest(**overrides) == planned_digest()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"seed": 1},
+        {"time_scale": 0.5},
+        {"producers.p.count": 3},
+        {"producers.p.sleep": "501ms"},
+        {"consumers.c.items": 2},
+        {"queues.main": {"batch": 2}},
+        {"queues.main": {"kind": "multiprocessing.Queue"}},
+    ],
+    ids=str,
+)
+def test_the_plan_digest_counts_what_does(overrides: dict[str, Any]) -> None:
+    assert planned_digest(**overrides) != planned_digest()
+
+
+def test_a_digest_is_of_canonical_json() -> None:
+    expected = hashlib.sha256('{"a":[1,"é"],"b":null}'.encode()).hexdigest()
+    assert digest({"b": None, "a": [1, "é"]}) == expected
+
+
+def test_the_config_digest_is_of_the_stored_config() -> None:
+    made = plan(loads(TEXT))
+    assert made.config_digest == hashlib.sha256(made.stored_config.encode()).hexdigest()
+
+
+def test_a_named_file_counts_by_its_content_and_is_kept_under_its_name(tmp_path: Path) -> None:
+    text = "producers: {p: {items: {file: FILE}}}\nconsumers: {c: {}}"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rows.jsonl").write_text("1\n2\n")
+    plans = [plan(loads(text.replace("FILE", f"{tmp_path}/{folder}/rows.jsonl"))) for folder in ("a", "b")]
+    assert plans[0].plan_digest == plans[1].plan_digest
+    assert plans[0].files == {f"{tmp_path}/a/rows.jsonl": "inputs/rows.jsonl"}
+    assert plans[0].groups[0].items == FileItems(f"{tmp_path}/a/rows.jsonl", 2)
+    assert plans[0].groups[0].planned == 2
+    (tmp_path / "b" / "rows.jsonl").write_text("1\n3\n")
+    assert plan(loads(text.replace("FILE", f"{tmp_path}/b/rows.jsonl"))).plan_digest != plans[0].plan_digest
+
+
+def test_files_of_one_name_are_kept_apart_and_keep_their_names_when_run_again(tmp_path: Path) -> None:
+    text = "producers: {p: {to: main, items: {file: a/rows}}, q: {to: main, items: {file: b/rows}}}\nconsumers: {c: {}}"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rows").write_text("1\n")
+    made = plan(loads(text, folder=tmp_path))
+    assert sorted(made.files.values()) == ["inputs/2-rows", "inputs/rows"]
+    (tmp_path / "inputs").mkdir()
+    for source, copy in made.files.items():
+        shutil.copy(source, tmp_path / copy)
+    (tmp_path / "config.yaml").write_text(made.stored_config)
+    again = plan(runner.load(tmp_path / "config.yaml"))
+    assert (again.stored_config, again.plan_digest) == (made.stored_config, made.plan_digest)
+
+
+@pytest.mark.parametrize(
+    ("queue", "capacity"),
+    [
+        ("{}", PIPE_CAPACITY),
+        ("{maxsize: 7}", 7),
+        ("{kind: multiprocessing.Queue}", None),
+        ("{kind: multiprocessing.Queue, maxsize: 7}", 7),
+    ],
+)
+def test_a_queues_capacity_is_its_bound_or_what_the_kind_holds(queue: str, capacity: int | None) -> None:
+    made = plan(loads(f"queues: {{main: {queue}}}\n{TEXT}"))
+    assert made.queues[0].capacity == capacity
+
+
+def test_items_become_what_a_worker_can_be_handed() -> None:
+    def source(items: str) -> object:
+        return plan(loads(f"producers: {{p: {{items: {items}}}}}\nconsumers: {{c: {{}}}}")).groups[0].items
+
+    assert source("{start: 3, stop: -3, step: -2}") == range(3, -3, -2)
+    assert source("{values: [1, x, null]}") == (1, "x", None)
+    assert source('{call: "m:f"}') == UserCode("m:f", {})
+    endless = plan(loads("duration: 1\nproducers: {p: {}}\nconsumers: {c: {}}")).groups[0]
+    assert (endless.items, endless.planned, endless.duration_ns) == (None, None, 10**9)
+
+
+@pytest.mark.parametrize(("share", "planned"), [("each", 15), ("split", 5)])
+def test_a_group_plans_all_items_a_worker_or_shares_them(share: str, planned: int) -> None:
+    text = f"producers: {{p: {{count: 3, items: {{stop: 5, share: {share}}}}}}}\nconsumers: {{c: {{}}}}"
+    group = plan(loads(text)).groups[0]
+    assert (group.split, group.planned) == (share == "split", planned)
+
+
+def test_run_start_shows_queues_and_groups() -> None:
+    assert summary_of(plan(loads(TEXT))) == {
+        "queues": {"main": {"kind": "pipe", "maxsize": 0, "batch": 1, "capacity": PIPE_CAPACITY}},
+        "groups": {
+            "p": {"role": "producer", "from": None, "to": "main", "count": 2, "planned": 10},
+            "c": {"role": "consumer", "from": "main", "to": None, "count": 2, "planned": 6},
+        },
+    }
