@@ -25,6 +25,7 @@ class Hold(Struct, gc=False):
     A Struct, because it is made once per item and a dataclass takes ten times as long to make.
     """
 
+    worker: WorkerAccount
     get: Get
     line: int
     place: int
@@ -211,10 +212,10 @@ class QueueAccount:
     def store(self) -> None:
         """Move what was gathered into the columns."""
         gets = self.fresh_gets
-        self.get_began.extend([get.t_ns - get.wait_ns for get in gets])
-        self.get_wait.extend([get.wait_ns for get in gets])
-        self.latency.extend([get.latency_ns for get in gets])
-        self.hashes.extend(map(hash, self.fresh_ids))
+        self.get_began.fromlist([get.t_ns - get.wait_ns for get in gets])
+        self.get_wait.fromlist([get.wait_ns for get in gets])
+        self.latency.fromlist([get.latency_ns for get in gets])
+        self.hashes.fromlist([hash(item) for item in self.fresh_ids])
         gets.clear()
         self.fresh_ids.clear()
 

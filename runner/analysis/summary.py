@@ -140,7 +140,7 @@ def figures(ledger: Ledger, verdict: Verdict) -> Summary:
         items=items,
         throughput=items.done / makespan_s if makespan_s else None,
         latency=only or spread(_joined(queue.latency for queue in accounts)),
-        wait_put=spread(_joined(map(sub, queue.returned, queue.began) for queue in accounts)),
+        wait_put=spread(_joined(array("q", list(map(sub, queue.returned, queue.began))) for queue in accounts)),
         wait_get=spread(_joined(queue.get_wait for queue in accounts)),
         service=spread(ledger.service),
         lateness=spread(ledger.lateness),
@@ -196,7 +196,7 @@ def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
     )
 
 
-def _joined(columns: Iterable[Iterable[int]]) -> array[int]:
+def _joined(columns: Iterable[array[int]]) -> array[int]:
     joined = array("q")
     for column in columns:
         joined.extend(column)
