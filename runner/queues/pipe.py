@@ -169,6 +169,7 @@ class PipeWriter:
         self._gate = gate
         self._file = -1
         self._offset = 0
+        self._places: dict[int, tuple[int, int]] = {}
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`: one write, of what fits it."""
@@ -181,6 +182,8 @@ class PipeWriter:
         with gate as room:
             count = min(len(tickets), room)
             self._send(b"".join(tickets[:count]))
+        for envelope in envelopes[:count]:
+            self._places.pop(id(envelope), None)
         return count
 
     def _write(self, envelopes: list[Envelope], count: int) -> None:
@@ -206,6 +209,15 @@ class PipeWriter:
         return _pack(self._worker, envelope.delivery, _FILED, length, envelope.began, offset)
 
     def _file_away(self, envelope: Envelope) -> tuple[int, int]:
+        if self._gate is None:
+            return self._append(envelope)
+        # What finds no room is offered again, and must not fill the disk each time.
+        place = self._places.get(id(envelope))
+        if place is None:
+            place = self._places[id(envelope)] = self._append(envelope)
+        return place
+
+    def _append(self, envelope: Envelope) -> tuple[int, int]:
         content = (envelope.producer, envelope.seq, envelope.suffix, envelope.item, envelope.padding)
         try:
             data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
