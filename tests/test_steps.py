@@ -96,8 +96,8 @@ def test_a_pause_of_no_length_is_no_step() -> None:
     assert produced(2) == [("put", "0", "item 0"), ("put", "1", "item 1"), ("close",)]
 
 
-def test_a_producer_without_items_only_ends() -> None:
-    assert produced(0) == []
+def test_a_producer_without_items_closes() -> None:
+    assert produced(0) == [("close",)]
 
 
 def test_a_producers_pauses_are_the_draws_of_its_items() -> None:

@@ -105,6 +105,8 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
     index, padding, duration = worker.index, bytes(group.payload), group.duration_ns
     pause, fixed = group.pause, group.pause.constant
     upcoming = next(items, None)
+    if upcoming is None:
+        yield Close()
     while upcoming is not None:
         seq, item = upcoming
         instant = yield Put(Envelope(index, seq, item, 1, 0, "", padding))
