@@ -93,6 +93,24 @@ consumers: {{c: {{count: 2, from: copies}}}}
 
 
 MP_QUEUE: dict[str, Any] = {"queues.main": {"kind": "multiprocessing.Queue"}}
+
+
+@every_way
+def test_producers_and_stages_without_items_end_the_stream(way: Way, tmp_path: Path) -> None:
+    queues = ", ".join(f"{name}: {way.queue}" for name in ("raw", "made"))
+    ran = execute(
+        f"""{way.keys}
+queues: {{{queues}}}
+producers: {{none: {{items: {{values: []}}, to: raw}}, p: {{count: 3, items: {{stop: 2, share: split}}, to: made}}}}
+stages: {{s: {{from: raw, to: made}}}}
+consumers: {{c: {{count: 2, from: made}}}}
+""",
+        tmp_path,
+    )
+    ran.assert_ok()
+    assert len(ran.of("done")) == 2
+
+
 LAWS = """
 seed: 11
 time_scale: 0.001
