@@ -147,7 +147,7 @@ def to_fate(found: Violations, queue: QueueAccount, event: Left | Failed | Lost,
 
 def to_loss(found: Violations, event: Lost, line: int) -> None:
     """Object to an item the run itself calls lost."""
-    found.add(Kind.LOST, f"lost, says the run: {event.why}", line, item=event.id, queue=event.queue)
+    found.add(Kind.LOST, f"the run itself says so: {event.why}", line, item=event.id, queue=event.queue)
 
 
 def _verb(event: Put | Get | Done) -> str:
