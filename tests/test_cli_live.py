@@ -91,6 +91,12 @@ def out(tmp_path: Path) -> Iterator[Path]:
 OUT = 199
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, a turn gives out all there is."""
+    monkeypatch.setattr(live, "_TICK_S", 60)
+
+
 def given_out(out: Path) -> list[str]:
     return out.read_text().splitlines(keepends=True)
 
@@ -110,7 +116,8 @@ class TestLogStream:
         run.open_gate()
         follow(stream, run)
         assert len(given_out(out)) == 1
-        stream.finish(out)
+        run.write_log()
+        stream.finish(run.folder / "events.jsonl")
 
     def test_what_happened_is_given_out_at_once_and_the_rest_at_the_end(self, run: FakeRun, out: Path) -> None:
         stream = LogStream(Outlet(OUT), pretty=False)
@@ -169,7 +176,23 @@ class TestLogStream:
             run.put(seq, 1 + seq / 1000)
         follow(stream, run)
         assert 0 < len(given_out(out)) <= live._SLOTS
-        stream.finish(run.folder / "board")
+        events = run.write_log()
+        stream.finish(run.folder / "events.jsonl")
+        assert given_out(out) == events
+
+    def test_with_very_many_workers_the_log_comes_at_the_end(
+        self, run: FakeRun, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "_MOST_WORKERS", 1)
+        stream = LogStream(Outlet(OUT), pretty=False)
+        run.open_gate()
+        run.put(0, 1)
+        follow(stream, run)
+        stream.follow(run.live)
+        assert given_out(out) == []
+        events = run.write_log()
+        stream.finish(run.folder / "events.jsonl")
+        assert given_out(out) == events
 
     def test_the_pause_after_a_turn_bounds_the_share_of_time(self, run: FakeRun, out: Path) -> None:
         stream = LogStream(Outlet(OUT), pretty=False)
@@ -180,7 +203,9 @@ class TestLogStream:
         run.put(1, 2)
         stream.follow(run.live)
         assert len(given_out(out)) == 1
-        stream.finish(out)
+        events = run.write_log()
+        stream.finish(run.folder / "events.jsonl")
+        assert given_out(out) == events
 
     def test_a_full_pipe_holds_the_log_back_and_not_the_run(self, run: FakeRun) -> None:
         read, write = os.pipe()
@@ -195,7 +220,7 @@ class TestLogStream:
         os.close(read)
         follow(stream, run)
         assert len(stream._given) == given
-        stream.finish(run.folder / "board")
+        stream.finish(run.folder / "never read")
         os.close(write)
 
 

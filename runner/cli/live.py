@@ -10,9 +10,11 @@ did not get while the run lasted, it gets from the finished event log.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from array import array
+from math import inf
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +32,8 @@ _TICK_S: Final = 0.004
 _LARGEST_SHARE: Final = 0.05
 _SLOTS: Final = 512
 """Records read at once, of all journals together: what fits into a tick."""
+_MOST_WORKERS: Final = 500
+"""With more, following their journals costs the supervisor too much, and the log comes at the end."""
 _LAG_NS: Final = 50_000_000
 """An event is journalled a little after its instant; what is older than this is in order."""
 _PIECE: Final = 1 << 16
@@ -73,6 +77,7 @@ class Live:
 
         if not self._quiet:
             import runner.cli.tables  # noqa: F401
+        gc.enable()
 
     def finish(self, events: Path) -> None:
         """Show what is left to show, from the finished event log; waits for a slow reader.
@@ -103,6 +108,9 @@ class LogStream:
         if began < self._next or not run.board.zero or not self._outlet.flush() or self._outlet.closed:
             return
         if self._merge is None:
+            if run.plan.size > _MOST_WORKERS:
+                self._next = inf
+                return
             self._merge = _merge(run)
         until = monotonic_ns() - _LAG_NS
         while lines := self._merge.batch(until):
