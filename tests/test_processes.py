@@ -378,12 +378,13 @@ def test_twenty_runs_leak_nothing_also_when_they_fail(method: str, kind: str, at
     assert inventory() == before
 
 
-def test_too_few_descriptors_are_said_before_any_worker_starts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["processes", "threads"])
+def test_too_few_descriptors_are_said_before_any_worker_starts(engine: str, tmp_path: Path) -> None:
     script = f"""
 import resource, runner
 from runner.config.load import loads
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-config = loads("producers: {{p: {{count: 20, items: 1}}}}\\nconsumers: {{c: {{}}}}")
+config = loads("engine: {engine}\\nproducers: {{p: {{count: 20, items: 1}}}}\\nconsumers: {{c: {{}}}}")
 try:
     runner.run(config, {str(tmp_path / "runs")!r})
 except runner.ConfigError as error:

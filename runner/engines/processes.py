@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import resource
 import select
 import signal
 import sys
@@ -33,6 +32,7 @@ from typing import TYPE_CHECKING, Final
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.forkserver import boot
+from runner.engines.limits import provide_descriptors
 from runner.engines.process_worker import Job, Post, WorkerExit, main
 from runner.engines.stop import Stop, overdue
 from runner.errors import ConfigError, Problem
@@ -52,11 +52,12 @@ if TYPE_CHECKING:
     from runner.queues.contract import SharedQueue
 
 _TICK_MS: Final = 100
+_DESCRIPTORS_PER_WORKER: Final = 6
 
 
 def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None) -> Outcome:
     """Execute the plan in worker processes; see `Engine`."""
-    _raise_descriptor_limit(plan)
+    provide_descriptors(plan, _DESCRIPTORS_PER_WORKER)
     if plan.start_method == "forkserver":
         boot()
     with contextlib.ExitStack() as stack:
@@ -77,18 +78,6 @@ def _queues(plan: Plan, context: BaseContext, folder: Path, stack: contextlib.Ex
             raise ConfigError(Problem(plan.name, None, None, f"queues.{queue.name}", str(error))) from error
         stack.callback(queues[queue.name].close)
     return queues
-
-
-def _raise_descriptor_limit(plan: Plan) -> None:
-    """Raise the soft limit of open files to what the run needs; refuse where the hard limit is lower."""
-    needed = 64 + 6 * plan.size + 8 * len(plan.queues)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        message = f"{plan.size} workers need {needed} open files, the limit is {hard}: raise it (ulimit -Hn {needed})"
-        raise ConfigError(Problem(plan.name, None, None, "", message))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
+from runner.engines.limits import provide_descriptors
 from runner.engines.stop import Stop, overdue
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from runner.queues.contract import Writer
 
 _TICK_S: Final = 0.1
+_DESCRIPTORS_PER_WORKER: Final = 3
 
 
 def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None) -> Outcome:
     """Execute the plan in threads; see `Engine`."""
+    provide_descriptors(plan, _DESCRIPTORS_PER_WORKER)
     board = Board(folder / "board", plan.size, create=True)
     live = LiveRun(plan, folder, board, chronicle)
     with _path_extended(plan.pythonpath), contextlib.redirect_stdout(sys.stderr):
