@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,20 +84,17 @@ def run(
     planned = resolved(config)
     store = rundir.create(Path(out), planned.name)
     with Signals() as signals:
-        facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
-        chronicle = Chronicle(store.journals)
-        _enter_start(chronicle, store, planned)
         try:
-            outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
+            facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
+            with contextlib.closing(Chronicle(store.journals)) as chronicle:
+                _enter_start(chronicle, store, planned)
+                outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
+                return _conclude(store, planned, chronicle, outcome, facts, started)
         except ConfigError:
             store.discard()
             raise
-        try:
-            return _conclude(store, planned, chronicle, outcome, facts, started)
         except OSError as error:
             raise StoreError(f"{store.path}: {error.strerror}; the journals are kept there") from error
-        finally:
-            chronicle.close()
 
 
 def audit(run: str | Path) -> Verdict:
