@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import multiprocessing
@@ -407,6 +408,21 @@ config = loads("start_method: fork\\nproducers: {{p: {{count: 20, items: 1}}}}\\
 print(runner.run(config, {str(tmp_path / "runs")!r}).exit_code)
 """
     assert finished("-c", script)[:2] == (0, "0\n")
+
+
+def test_a_worker_that_cannot_be_started_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, forks = os.fork, iter(range(100))
+
+    def refused_at_last() -> int:
+        if next(forks) == 2:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", refused_at_last)
+    ran = execute("start_method: fork\nproducers: {p: {count: 2, items: 3}}\nconsumers: {c: {count: 2}}", tmp_path)
+    assert (ran.result.exit_code, ran.end["status"]) == (1, "failed")
+    assert ran.end["reason"] == "c-0 could not be started: Resource temporarily unavailable"
+    assert not ran.of("put")
 
 
 def test_a_run_that_never_opened_its_gate_has_a_complete_log(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from runner.planning.resolve import plan
 from runner.queues.contract import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from runner.engines.board import Slot
@@ -111,7 +111,7 @@ def items(*seqs: int) -> list[Envelope]:
 
 
 @pytest.fixture
-def user(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def user(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """User code by name, in place of an import."""
     known: dict[str, Any] = {}
     monkeypatch.setattr(usercode, "_found", lambda code: known[code.target])

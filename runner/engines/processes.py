@@ -191,7 +191,11 @@ class Supervisor:
             Post(self._readiness[1]), Post(self._gate[0]), Post(self._lifeline[0]), self._plan.pythonpath, foreign,
         )  # fmt: skip
         process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
-        process.start()
+        try:
+            process.start()
+        except OSError as error:
+            self._order_stop(Status.FAILED, f"{worker.name} could not be started: {error.strerror}")
+            return
         self._enlist(worker, process)
 
     def _descriptors(self) -> Iterator[int]:
