@@ -201,19 +201,17 @@ class Worker:
             returned = monotonic_ns()
             if not taken:
                 return None
-            self._log_gets(taken, returned, returned - began)
-            taken.reverse()
+            log, wait = self._journal.log, returned - began
+            for envelope in taken:
+                log(GET, envelope, returned, wait, returned - envelope.began)
+            self._gets += len(taken)
+            words[base + GETS] = self._gets
+            if len(taken) > 1:
+                taken.reverse()
             self._taken = taken
         self._service = 0
         self._in_hand = envelope = self._taken.pop()
         return envelope
-
-    def _log_gets(self, taken: list[Envelope], returned: int, wait: int) -> None:
-        log = self._journal.log
-        for envelope in taken:
-            log(GET, envelope, returned, wait, returned - envelope.began)
-        self._gets += len(taken)
-        self._words[self._base + GETS] = self._gets
 
     def _done(self, done: step.Done) -> None:
         if self._pending:

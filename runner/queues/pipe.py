@@ -173,30 +173,30 @@ class PipeWriter:
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`: one write, of what fits it."""
-        gate = self._gate
-        if gate is None:
-            count = min(len(envelopes), _AT_ONCE)
-            self._write(envelopes, count)
-            return count
-        tickets = [self._ticket(envelope) for envelope in envelopes[:_AT_ONCE]]
-        with gate as room:
-            count = min(len(tickets), room)
-            self._send(b"".join(tickets[:count]))
-        for envelope in envelopes[:count]:
-            self._places.pop(id(envelope), None)
-        return count
-
-    def _write(self, envelopes: list[Envelope], count: int) -> None:
-        if count == 1:
-            self._send(self._ticket(envelopes[0]))
+        if self._gate is not None:
+            return self._put_through(self._gate, envelopes)
+        if len(envelopes) == 1:
+            count, tickets = 1, self._ticket(envelopes[0])
         else:
-            self._send(b"".join([self._ticket(envelope) for envelope in envelopes[:count]]))
-
-    def _send(self, tickets: bytes) -> None:
+            count = min(len(envelopes), _AT_ONCE)
+            tickets = b"".join([self._ticket(envelope) for envelope in envelopes[:count]])
         try:
             os.write(self._end, tickets)
         except BrokenPipeError:
             raise Stopped from None
+        return count
+
+    def _put_through(self, gate: Gate, envelopes: list[Envelope]) -> int:
+        tickets = [self._ticket(envelope) for envelope in envelopes[:_AT_ONCE]]
+        with gate as room:
+            count = min(len(tickets), room)
+            try:
+                os.write(self._end, b"".join(tickets[:count]))
+            except BrokenPipeError:
+                raise Stopped from None
+        for envelope in envelopes[:count]:
+            self._places.pop(id(envelope), None)
+        return count
 
     def _ticket(self, envelope: Envelope) -> bytes:
         item = envelope.item
