@@ -44,7 +44,8 @@ format: setup ## ruff rewrites the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.core .venv/.compiled ## the main benchmark: mprun against plain scripts (minutes)
+bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
+	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
 
 clean: ## remove all that make made; runs/ stays
