@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from running import START_METHODS, USER_CODE, Ran, config, execute, finished, until
+from running import START_METHODS, USER_CODE, Ran, execute, finished, until
 
 import runner
 from runner.config.load import loads
@@ -89,11 +89,12 @@ def test_what_user_code_prints_goes_to_stderr(method: str, tmp_path: Path) -> No
 
 
 def test_plan_imports_no_user_code_and_starts_nothing(tmp_path: Path) -> None:
-    text = 'producers: {p: {items: {call: "actions:values"}}}\nconsumers: {c: {call: "actions:speak"}}'
-    planned = runner.plan(config(text, tmp_path))
-    assert "actions" not in sys.modules
+    (tmp_path / "untouched.py").write_text("raise AssertionError('imported')")
+    text = 'pythonpath: [.]\nproducers: {p: {items: {call: "untouched:f"}}}\nconsumers: {c: {call: "untouched:g"}}'
+    planned = runner.plan(loads(text, folder=tmp_path))
+    assert "untouched" not in sys.modules
     assert planned.size == 2
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["untouched.py"]
 
 
 @pytest.mark.process

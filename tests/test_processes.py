@@ -349,6 +349,36 @@ def test_no_worker_outlives_a_killed_supervisor(method: str, tmp_path: Path) -> 
         flag.unlink()
 
 
+@every_method
+def test_a_terminals_ctrl_c_while_workers_start_is_obeyed_in_silence(method: str, tmp_path: Path) -> None:
+    """It reaches every process, also one that has only just begun."""
+    script = f"""
+import runner, sys
+from runner.config.load import loads
+config = loads("start_method: {method}\\nproducers: {{p: {{count: 4, items: 9, sleep: 100}}}}\\nconsumers: {{c: {{}}}}")
+
+class Told:
+    def tick(self, run):
+        if not said:
+            said.append(print("starting", flush=True))
+
+said = []
+sys.exit(runner.run(config, {str(tmp_path / "runs")!r}, watch=Told()).exit_code)
+"""
+    for delay in (0.0, 0.02, 0.1, 0.3):
+        process = started("-c", script, start_new_session=True)
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(delay)
+            os.killpg(process.pid, signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            process.wait()
+        assert (process.returncode, err) == (130, "")
+
+
 def inventory() -> dict[str, Any]:
     gc.collect()
     multiprocessing.active_children()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from multiprocessing import reduction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.usercode import UserCodeError, extend_path
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     from runner.planning.plan import WorkerPlan
     from runner.queues.contract import Connector, ProcessReader, Writer
+
+
+FOR_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP)
+"""Signals that a terminal sends to all processes of a command, and that only the supervisor obeys."""
 
 
 class WorkerExit(IntEnum):
@@ -92,8 +96,7 @@ class Job:
 
 def main(job: Job) -> None:
     """Be the worker `job` describes; ends with one of `WorkerExit`."""
-    # A forked child inherits the supervisor's, whose number soon is that of another file, such as the journal.
-    signal.set_wakeup_fd(-1)
+    _leave_signals_to_the_supervisor()
     for descriptor in job.foreign:
         os.close(descriptor)
     os.dup2(2, 1)
@@ -116,6 +119,14 @@ def main(job: Job) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _leave_signals_to_the_supervisor() -> None:
+    # A forked child inherits the supervisor's, whose number soon is that of another file, such as the journal.
+    signal.set_wakeup_fd(-1)
+    for number in FOR_THE_SUPERVISOR:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_SUPERVISOR)
 
 
 def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) -> State:
@@ -150,8 +161,6 @@ class SignalInterruption:
         self._waiting = False
         self._raised = False
         self.reader: ProcessReader | None = None
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._term)
 
     def _term(self, number: int, _frame: FrameType | None) -> None:

@@ -25,7 +25,7 @@ import signal
 import sys
 import types
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final
 
@@ -33,14 +33,14 @@ from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.forkserver import boot
 from runner.engines.limits import provide_descriptors
-from runner.engines.process_worker import Job, Post, WorkerExit, main
+from runner.engines.process_worker import FOR_THE_SUPERVISOR, Job, Post, WorkerExit, main
 from runner.engines.stop import Stop, overdue
 from runner.errors import ConfigError, Problem
 from runner.log.journal import Clock
 from runner.queues import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
     from pathlib import Path
@@ -170,6 +170,8 @@ class Supervisor:
         return self._stop.outcome(clock, balanced=self._board.balanced(self._plan))
 
     def _start_all(self) -> None:
+        if self._plan.start_method == "spawn":
+            resource_tracker.ensure_running()  # or the first worker's start does it, which undoes `_held`
         with _empty_main():
             for worker in self._plan.workers():
                 self._look_around()
@@ -192,7 +194,8 @@ class Supervisor:
         )  # fmt: skip
         process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
         try:
-            process.start()
+            with _held(FOR_THE_SUPERVISOR if self._plan.start_method != "forkserver" else ()):
+                process.start()
         except OSError as error:
             self._order_stop(Status.FAILED, f"{worker.name} could not be started: {error.strerror}")
             return
@@ -239,12 +242,13 @@ class Supervisor:
 
     def _look_around(self, patience_ms: int = 0) -> None:
         """One turn of the loop: whatever has happened, and whatever is due."""
-        for descriptor, _ in self._poll.poll(patience_ms):
+        happened = self._poll.poll(patience_ms)
+        self._obey_signals()  # first, as what else happened may be their effect
+        for descriptor, _ in happened:
             if descriptor == self._readiness[0]:
                 self._ready += len(os.read(descriptor, 4096))
-            elif descriptor != self._signals.descriptor:
+            elif descriptor != self._signals.descriptor and self._members[descriptor].alive:
                 self._bury(self._members[descriptor])
-        self._obey_signals()
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
         self._urge()
@@ -343,6 +347,16 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+@contextlib.contextmanager
+def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
+    """Let a new process begin with these signals blocked, lest one strikes before it ignores them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
