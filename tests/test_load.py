@@ -11,7 +11,6 @@ import pytest
 
 from runner.config.load import load, loads, parse_set
 from runner.config.models import Config, ConsumerConfig, ProducerConfig, QueueConfig, RangeItems, StageConfig
-from runner.config.records import keys_of
 from runner.config.written_laws import LAWS
 from runner.errors import ConfigError, ExitCode
 
@@ -353,5 +352,5 @@ def test_every_config_of_the_reference_page_loads() -> None:
 
 def test_the_reference_page_names_every_key_and_distribution() -> None:
     groups = (Config, QueueConfig, ProducerConfig, StageConfig, ConsumerConfig, RangeItems)
-    names = {key.name for group in groups for key in keys_of(group)} | set(LAWS)
+    names = {key for group in groups for key in group.names()} | set(LAWS)
     assert [name for name in sorted(names) if f"`{name}`" not in PAGE and f"{name}:" not in PAGE] == []

@@ -1,40 +1,39 @@
 """Which items a producer puts: a range, values, the lines of a file, or what user code yields."""
 
-# ruff: noqa: D102, RUF009 - what a method of a kind does, `Kind` says; `key` makes a dataclass field
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from __future__ import annotations
+from pydantic import AfterValidator, Field
+from pydantic.json_schema import JsonSchemaValue
 
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-from runner.config.calls import Call, CallConfig
-from runner.config.jsonvalues import JsonList
-from runner.config.kinds import Choice, Kind, Natural, PathTo, Whole
-from runner.config.nodes import MapNode, Scalar, Spot
-from runner.config.records import Record, key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runner.errors import Problem
-
-Share: TypeAlias = Literal["each", "split"]
+from runner.config.calls import Call
+from runner.config.forms import Forms
+from runner.config.keys import Keys
+from runner.config.refusals import refused, told
+from runner.config.scalars import Int64, JsonList, RowsFile
 
 MOST_ITEMS = 1_000_000_000
 
-_INT64 = 1 << 63
+Share: TypeAlias = Literal["each", "split"]
+
 _SHARE = "each: every worker of the group walks all items; split: worker k of n takes positions k, k+n, …"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RangeItems:
+def _moving(step: int) -> int:
+    if step == 0:
+        raise told("0 never reaches the end; wanted any other whole number")
+    return step
+
+
+class RangeItems(Keys):
     """Whole numbers as `range(start, stop, step)`."""
 
-    start: int = key(Whole(-_INT64, _INT64 - 1), "first number", default=0)
-    stop: int = key(Whole(-_INT64, _INT64 - 1), "the numbers end before this one")
-    step: int = key(Whole(-_INT64, _INT64 - 1), "from one number to the next; not 0", default=1)
-    share: Share = key(Choice("each", "split"), _SHARE, default="each")
+    what: ClassVar[str] = "items as a range"
+
+    start: Int64 = Field(0, description="first number")
+    stop: Int64 = Field(description="the numbers end before this one")
+    step: Annotated[Int64, AfterValidator(_moving)] = Field(1, description="from one number to the next; not 0")
+    share: Share = Field("each", description=_SHARE)
 
     @property
     def length(self) -> int:
@@ -43,28 +42,31 @@ class RangeItems:
         return max(0, -(-distance // self.step))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValuesItems:
+class ValuesItems(Keys):
     """Values written in the config."""
 
-    values: list[Any] = key(JsonList(), "the items themselves, any JSON values")
-    share: Share = key(Choice("each", "split"), _SHARE, default="each")
+    what: ClassVar[str] = "items by their values"
+
+    values: JsonList = Field(description="the items themselves, any JSON values")
+    share: Share = Field("each", description=_SHARE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileItems:
+class FileItems(Keys):
     """The lines of a JSON Lines file; the path is absolute."""
 
-    file: str = key(PathTo("file"), "a JSON Lines file, relative to the config; each line an item")
-    share: Share = key(Choice("each", "split"), _SHARE, default="each")
+    what: ClassVar[str] = "items from a file"
+
+    file: RowsFile = Field(description="a JSON Lines file, relative to the config; each line an item")
+    share: Share = Field("each", description=_SHARE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallItems:
+class CallItems(Keys):
     """What a user's function returns or a generator yields; how many is not known beforehand."""
 
-    call: CallConfig = key(Call(), "user code that returns an iterable of items")
-    share: Share = key(Choice("each", "split"), _SHARE, default="each")
+    what: ClassVar[str] = "items from user code"
+
+    call: Call = Field(description="user code that returns an iterable of items")
+    share: Share = Field("each", description=_SHARE)
 
     @property
     def target(self) -> str:
@@ -79,51 +81,32 @@ class CallItems:
 
 ItemsConfig: TypeAlias = RangeItems | ValuesItems | FileItems | CallItems
 
-
-def _moving(items: RangeItems, spot: Spot) -> Iterator[Problem]:
-    if items.step == 0:
-        yield spot.below("step").problem("0 never reaches the end; wanted any other whole number")
+_FORMS: dict[str, type[Keys]] = {"values": ValuesItems, "file": FileItems, "call": CallItems, "stop": RangeItems}
 
 
-class Items(Kind):
-    """Which items a producer puts: a number, or one of four maps, told apart by their keys."""
+def _whole(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    if not 0 <= value <= MOST_ITEMS:
+        raise refused(f"a whole number from 0 to {MOST_ITEMS:,}")
+    return {"stop": value}
 
-    forms = MappingProxyType(
-        {
-            "values": Record(ValuesItems, "items by their values"),
-            "file": Record(FileItems, "items from a file"),
-            "call": Record(CallItems, "items from user code"),
-            "stop": Record(RangeItems, "items as a range", check=_moving),
-        }
-    )
-    wanted = "a whole number of items, or a map: {start, stop, step}, {values: […]}, {file: …} or {call: …}"
 
-    def read(self, spot: Spot) -> ItemsConfig:
-        match spot.node:
-            case MapNode(entries=entries):
-                form = next((name for name in self.forms if name in entries), "stop")
-                return self._read(spot, form)
-            case Scalar(value=int(count)) if not isinstance(count, bool):
-                return RangeItems(stop=Whole(0, MOST_ITEMS).read(spot))
-        raise self.refused(spot)
+def _model(whole: dict[str, Any]) -> type[Keys]:
+    return next((model for key, model in _FORMS.items() if key in whole), RangeItems)
 
-    def _read(self, spot: Spot, form: str) -> ItemsConfig:
-        items: ItemsConfig = self.forms[form].read(spot)
-        if isinstance(items, FileItems):
-            try:
-                spot.files.rows(items.file)
-            except ValueError as error:
-                raise spot.below("file").wrong(str(error)) from None
-        return items
 
-    def plain(self, value: Any) -> Any:
-        return self._form(value).plain(value)
+def _described(schema: Callable[[type[Keys]], JsonSchemaValue]) -> JsonSchemaValue:
+    number = {"type": "integer", "minimum": 0, "maximum": MOST_ITEMS}
+    return {"anyOf": [number, {"type": "string", "pattern": r"\$\{"}, *map(schema, _FORMS.values())]}
 
-    def identity(self, value: Any) -> Any:
-        return self._form(value).identity(value)
 
-    def _form(self, value: ItemsConfig) -> Record:
-        return next(form for form in self.forms.values() if form.cls is type(value))
-
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [Natural().schema(), *(form.schema() for form in self.forms.values())]}
+Items = Annotated[
+    ItemsConfig,
+    Forms(
+        wanted="a whole number of items, or a map: {start, stop, step}, {values: […]}, {file: …} or {call: …}",
+        whole=_whole,
+        model=_model,
+        described=_described,
+    ),
+]

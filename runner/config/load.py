@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import ValidationError
 
 from runner.config import yamlfile
 from runner.config.checks import check
 from runner.config.files import Files
-from runner.config.kinds import read_into
 from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
-from runner.config.models import CONFIG, Config, Found
-from runner.config.nodes import ENOUGH_PROBLEMS, MapNode, Mark, Scalar, Spot, plain, problem
+from runner.config.models import Config, Found
+from runner.config.nodes import ENOUGH_PROBLEMS, MapNode, Mark, Scalar, plain, problem
+from runner.config.paths import rooted
+from runner.config.problems import problems_of
 from runner.config.render import canonical, to_yaml
 from runner.config.substitution import Substitution
 from runner.config.wiring import wired
@@ -133,15 +135,18 @@ def _loaded(
     problems += findings.errors if findings is not None else []
     if problems or config is None or findings is None:
         raise ConfigError(*_told(problems, source))
-    return replace(config, found=Found(tuple(findings.warnings), files.facts))
+    return config.with_found(Found(tuple(findings.warnings), files.facts))
 
 
 def _config(root: MapNode, files: Files, problems: list[Problem]) -> Config | None:
-    found: list[Problem] = []
-    config: Config | None = read_into(found, CONFIG, Spot(root, "", files))
-    told = {(known.source, known.line, known.column, known.path) for known in problems}
-    problems += [p for p in found if (p.source, p.line, p.column, p.path) not in told]
-    return None if problems or config is None else replace(config, found=Found(files=files.facts))
+    try:
+        config = Config.model_validate(plain(rooted(root)), context=files)
+    except ValidationError as error:
+        told = {(known.source, known.line, known.column, known.path) for known in problems}
+        found = problems_of(error, Config, root)
+        problems += [p for p in found if (p.source, p.line, p.column, p.path) not in told]
+        return None
+    return None if problems else config.with_found(Found(files=files.facts))
 
 
 def _told(problems: list[Problem], main: str) -> list[Problem]:

@@ -1,31 +1,27 @@
 """The config as data: what every key is called, may hold and stands for where it is left out.
 
-Frozen dataclasses instead of pydantic models: importing pydantic and building one model takes 0.3 s, more than all
-else `mprun validate` does, and every message here names what is allowed at that very key anyway.
+The descriptions are what `mprun schema` tells an editor.
 """
 
-# ruff: noqa: RUF009 - `key` makes the field, as dataclasses.field does
-
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import combinations
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
 
 from runner.config.calls import Call, CallConfig
-from runner.config.items import CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
-from runner.config.kinds import NAME, Choice, Duration, Kind, ListOf, Natural, Number, PathTo, Size, Text, Whole
-from runner.config.nodes import Scalar, Spot
-from runner.config.records import Named, Record, key
-from runner.config.written_laws import DistributionConfig, Law, constant
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from runner.config.files import FileFacts
-    from runner.errors import Problem
+from runner.config.files import FileFacts
+from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
+from runner.config.keys import Keys
+from runner.config.refusals import Later, Wanted, refuse_below, together, told
+from runner.config.scalars import Duration, Folder, Line, Name, QueueName, Size
+from runner.config.times import Time, constant
+from runner.config.written_laws import DistributionConfig
+from runner.errors import Problem
 
 __all__ = [
-    "CONFIG",
     "CallConfig",
     "CallItems",
     "Config",
@@ -42,6 +38,7 @@ __all__ = [
     "ValuesItems",
 ]
 
+MOST_NAMES = 1_000
 MOST_WORKERS = 100_000
 SEMAPHORE_MAX = 2_147_483_647
 MOST_TICKETS = 32_768
@@ -49,93 +46,98 @@ MOST_BATCHED_TICKETS = 16_384
 WORK = ("sleep", "busy", "call")
 
 
-class _QueueName(Kind):
-    """The name of a queue; that there is one of this name is checked where the queues are known."""
-
-    wanted = "the name of a queue"
-
-    def read(self, spot: Spot) -> str:
-        if not isinstance(spot.node, Scalar) or not isinstance(spot.node.value, str):
-            raise self.refused(spot)
-        return spot.node.value
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": rf"^{NAME}$|\$\{{"}
+def _at_most_one(group: "StageConfig | ConsumerConfig") -> "StageConfig | ConsumerConfig":
+    if sum(getattr(group, key) is not None for key in WORK) > 1:
+        raise together(WORK)
+    return group
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueConfig:
+_WORK_SCHEMA: dict[str, Any] = {"not": {"anyOf": [{"required": list(pair)} for pair in combinations(WORK, 2)]}}
+_NO_WORK = "at most one of sleep, busy, call; none: no work"
+
+
+class QueueConfig(Keys):
     """What items travel through; `maxsize` 0 is no declared bound."""
 
-    kind: Literal["pipe", "multiprocessing.Queue"] = key(
-        Choice(
-            "pipe",
-            "multiprocessing.Queue",
-            later=("multiprocessing.SimpleQueue", "multiprocessing.Manager"),
-        ),
-        "pipe: arbitrated by the kernel, no locks; multiprocessing.Queue: the standard library's",
-        default="pipe",
+    what: ClassVar[str] = "a queue"
+
+    kind: Annotated[
+        Literal["pipe", "multiprocessing.Queue"],
+        Later(("multiprocessing.SimpleQueue", "multiprocessing.Manager")),
+    ] = Field(
+        "pipe",
+        description="pipe: arbitrated by the kernel, no locks; multiprocessing.Queue: the standard library's",
     )
-    maxsize: int = key(
-        Whole(0, SEMAPHORE_MAX),
-        "so many items it may hold; 0: no declared bound. pipe: at most 32,768, with batch at most 16,384",
-        default=0,
+    maxsize: int = Field(
+        0,
+        ge=0,
+        le=SEMAPHORE_MAX,
+        description="so many items it may hold; 0: no declared bound. pipe: at most 32,768, with batch at most 16,384",
     )
-    batch: int = key(Whole(1, 128), "so many items one write or read may carry", default=1)
+    batch: int = Field(1, ge=1, le=128, description="so many items one write or read may carry")
+
+    @model_validator(mode="after")
+    def _holds_what_it_declares(self) -> "QueueConfig":
+        most = MOST_TICKETS if self.batch == 1 else MOST_BATCHED_TICKETS
+        if self.kind == "pipe" and self.maxsize > most:
+            batched = " with batch" if self.batch > 1 else ""
+            rule = f"at most {most:,} for kind pipe{batched}, or kind multiprocessing.Queue"
+            refuse_below((("maxsize",), told(f"{self.maxsize:,} is too large; {rule}")))
+        return self
 
 
-def _bounded(queue: QueueConfig, spot: Spot) -> Iterator[Problem]:
-    most = MOST_TICKETS if queue.batch == 1 else MOST_BATCHED_TICKETS
-    if queue.kind == "pipe" and queue.maxsize > most:
-        batched = " with batch" if queue.batch > 1 else ""
-        rule = f"at most {most:,} for kind pipe{batched}, or kind multiprocessing.Queue"
-        yield spot.below("maxsize").problem(f"{queue.maxsize:,} is too large; {rule}")
+class ProducerConfig(Keys):
+    """A group of workers that put items; without `items` it is endless."""
+
+    what: ClassVar[str] = "a group of producers"
+
+    count: int = Field(1, ge=1, le=MOST_WORKERS, description="so many workers")
+    to: QueueName = Field("main", description="the queue it puts into; may be left out where there is one")
+    items: Items | None = Field(None, description="what it puts; left out: endless, for `duration`")
+    payload: Size = Field(0, description="bytes added to every item on its way")
+    sleep: Time = Field(constant(0.0), description="pause after each put")
 
 
-def _work(kind: Kind, about: str) -> Any:
-    return key(kind, f"{about}; at most one of sleep, busy, call; none: no work", default=None)
-
-
-_COUNT = Whole(1, MOST_WORKERS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProducerConfig:
-    """A group of workers that put items; `items` None is endless."""
-
-    count: int = key(_COUNT, "so many workers", default=1)
-    to: str = key(_QueueName(), "the queue it puts into; may be left out where there is one", default="main")
-    items: ItemsConfig | None = key(Items(), "what it puts; left out: endless, for `duration`", default=None)
-    payload: int = key(Size(1 << 30), "bytes added to every item on its way", default=0)
-    sleep: DistributionConfig = key(Law(), "pause after each put", default=constant(0.0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageConfig:
+class StageConfig(Keys):
     """A group of workers that get items, work, and put the results."""
 
-    count: int = key(_COUNT, "so many workers", default=1)
-    from_: str = key(_QueueName(), "the queue it gets from", default="main", name="from")
-    to: str = key(_QueueName(), "the queue it puts into", default="main")
-    sleep: DistributionConfig | None = _work(Law(), "idle for so long with each item")
-    busy: DistributionConfig | None = _work(Law(), "burn so much CPU time with each item")
-    call: CallConfig | None = _work(Call(), "user code, called with each item")
+    model_config = ConfigDict(json_schema_extra=_WORK_SCHEMA)
+    what: ClassVar[str] = "a group of stages"
+
+    count: int = Field(1, ge=1, le=MOST_WORKERS, description="so many workers")
+    from_: QueueName = Field("main", alias="from", description="the queue it gets from")
+    to: QueueName = Field("main", description="the queue it puts into")
+    sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
+    busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
+    call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
+
+    _work = model_validator(mode="after")(_at_most_one)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerConfig:
+class ConsumerConfig(Keys):
     """A group of workers that get items and work; `items` is a quota per worker."""
 
-    count: int = key(_COUNT, "so many workers", default=1)
-    from_: str = key(
-        _QueueName(), "the queue it gets from; may be left out where there is one", default="main", name="from"
+    model_config = ConfigDict(json_schema_extra=_WORK_SCHEMA)
+    what: ClassVar[str] = "a group of consumers"
+
+    count: int = Field(1, ge=1, le=MOST_WORKERS, description="so many workers")
+    from_: QueueName = Field(
+        "main", alias="from", description="the queue it gets from; may be left out where there is one"
     )
-    items: int | None = key(
-        Whole(1, 1_000_000_000), "each worker stops after so many items; left out: at the end", default=None
+    items: Annotated[int, Ge(1), Le(MOST_ITEMS)] | None = Field(
+        None, description="each worker stops after so many items; left out: at the end"
     )
-    sleep: DistributionConfig | None = _work(Law(), "idle for so long with each item")
-    busy: DistributionConfig | None = _work(Law(), "burn so much CPU time with each item")
-    call: CallConfig | None = _work(Call(), "user code, called with each item")
+    sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
+    busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
+    call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
+
+    _work = model_validator(mode="after")(_at_most_one)
+
+
+def _few(groups: Any) -> Any:
+    if isinstance(groups, dict) and len(groups) > MOST_NAMES:
+        raise told(f"{len(groups):,} names; at most {MOST_NAMES:,}")
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,63 +148,64 @@ class Found:
     files: Mapping[str, FileFacts] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Keys):
     """A whole experiment, resolved: nothing left to look up, files and folders absolute, `to` and `from` filled in.
 
     Times are seconds. Made by `runner.config.load`; equal when every key is equal.
     """
 
-    name: str = key(Text(100, line=True), "default: the file's stem", default="config", identity=False)
-    description: str | None = key(Text(10_000, line=False), "what this shows", default=None, identity=False)
-    seed: int = key(Natural(), "every random number follows from it", default=0)
-    time_scale: float = key(Number(0, 1e6), "multiplies sleep and busy; never timeouts", default=1.0)
-    duration: float | None = key(Duration(), "producers stop after this long", default=None)
-    timeout: float | None = key(
-        Duration(), "wall clock of the whole run; past it: stopped, exit 1", default=None, identity=False
+    what: ClassVar[str] = "a config"
+    besides: ClassVar[tuple[str, ...]] = ("extends", "x-…")
+
+    name: Line = Field("config", description="default: the file's stem")
+    description: Annotated[str, MaxLen(10_000)] | None = Field(None, description="what this shows")
+    seed: int = Field(0, ge=0, description="every random number follows from it")
+    time_scale: float = Field(1.0, ge=0, le=1e6, description="multiplies sleep and busy; never timeouts")
+    duration: Duration | None = Field(None, description="producers stop after this long")
+    timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
+    engine: Annotated[Literal["processes", "threads"], Later(("simulation", "ray"))] = Field(
+        "processes", description="what executes the plan"
     )
-    engine: Literal["processes", "threads"] = key(
-        Choice("processes", "threads", later=("simulation", "ray")),
-        "what executes the plan",
-        default="processes",
-        identity=False,
+    start_method: Literal["forkserver", "fork", "spawn"] = Field("forkserver", description="how processes are started")
+    pythonpath: Annotated[tuple[Folder, ...], Strict(False), MinLen(1)] = Field(
+        (), description="folders, relative to the config, from which call may import"
     )
-    start_method: Literal["fork", "forkserver", "spawn"] = key(
-        Choice("forkserver", "fork", "spawn"), "how processes are started", default="forkserver", identity=False
+    queues: Annotated[dict[Name, QueueConfig], BeforeValidator(_few), Wanted("a map from names to queues")] = Field(
+        {}, description="default: one, main"
     )
-    pythonpath: tuple[str, ...] = key(
-        ListOf(PathTo("folder")),
-        "folders, relative to the config, from which call may import",
-        default=(),
-        identity=False,
+    producers: Annotated[
+        dict[Name, ProducerConfig],
+        MinLen(1),
+        BeforeValidator(_few),
+        Wanted("a map from names to producers, at least one"),
+    ] = Field(description="groups that put items")
+    stages: Annotated[dict[Name, StageConfig], BeforeValidator(_few), Wanted("a map from names to stages")] = Field(
+        {}, description="groups between two queues"
     )
-    queues: dict[str, QueueConfig] = key(
-        Named(Record(QueueConfig, "a queue", check=_bounded), "queues"), "default: one, main", default={}
-    )
-    producers: dict[str, ProducerConfig] = key(
-        Named(Record(ProducerConfig, "a group of producers"), "producers, at least one", least=1),
-        "groups that put items",
-    )
-    stages: dict[str, StageConfig] = key(
-        Named(Record(StageConfig, "a group of stages", at_most_one=WORK), "stages"),
-        "groups between two queues",
-        default={},
-    )
-    consumers: dict[str, ConsumerConfig] = key(
-        Named(Record(ConsumerConfig, "a group of consumers", at_most_one=WORK), "consumers, at least one", least=1),
-        "groups that get items",
-    )
-    found: Found = field(default_factory=Found, repr=False)
+    consumers: Annotated[
+        dict[Name, ConsumerConfig],
+        MinLen(1),
+        BeforeValidator(_few),
+        Wanted("a map from names to consumers, at least one"),
+    ] = Field(description="groups that get items")
+
+    _found: Found = PrivateAttr(default_factory=Found)
+
+    def with_found(self, found: Found) -> "Config":
+        """The same config, knowing what loading it found."""
+        config = self.model_copy()
+        config._found = found  # noqa: SLF001 - its own, in a copy
+        return config
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed and probably not meant."""
-        return self.found.warnings
+        return self._found.warnings
 
     @property
     def files(self) -> Mapping[str, FileFacts]:
         """Digest and number of lines of every file it names, by absolute path."""
-        return self.found.files
+        return self._found.files
 
     @property
     def duration_ns(self) -> int | None:
@@ -213,6 +216,3 @@ class Config:
     def timeout_ns(self) -> int | None:
         """`timeout` in nanoseconds."""
         return None if self.timeout is None else round(self.timeout * 1e9)
-
-
-CONFIG = Record(Config, "a config", besides=("extends", "x-…"))

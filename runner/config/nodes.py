@@ -1,7 +1,7 @@
 """A config as a tree that knows where it was written.
 
-Text, base files, overrides and substitution all work on this tree; what reads values out of it (`kinds`, `records`)
-can therefore name file, line and column of whatever is wrong.
+Text, base files, overrides and substitution all work on this tree. The models validate the plain data in it, and
+`problems` leads what they find wrong back to file, line and column.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from runner.errors import ConfigError, Problem
+from runner.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from runner.config.files import Files
 
 ENOUGH_PROBLEMS = 200
 """So many problems are told of one config; looking for more would only take time."""
@@ -80,35 +78,6 @@ Node: TypeAlias = Scalar | ListNode | MapNode
 def is_nothing(node: Node) -> bool:
     """Whether the node is YAML's null."""
     return isinstance(node, Scalar) and node.value is None
-
-
-class Spot(NamedTuple):
-    """A node with its path, while it is being read."""
-
-    node: Node
-    path: str
-    files: Files
-
-    def child(self, key: str, node: Node) -> Spot:
-        """The spot of a value under `key`."""
-        return Spot(node, join(self.path, key), self.files)
-
-    def below(self, key: str) -> Spot:
-        """The spot of the value under `key` where there is one, else this."""
-        node = self.node.get(key) if isinstance(self.node, MapNode) else None
-        return self if node is None else self.child(key, node)
-
-    def element(self, index: int, node: Node) -> Spot:
-        """The spot of a list's element."""
-        return Spot(node, f"{self.path}[{index}]", self.files)
-
-    def problem(self, message: str) -> Problem:
-        """A problem with this value."""
-        return problem(self.node.mark, self.path, message)
-
-    def wrong(self, message: str) -> ConfigError:
-        """The error to raise for this value."""
-        return ConfigError(self.problem(message))
 
 
 def problem(mark: Mark, path: str, message: str) -> Problem:

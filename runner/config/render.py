@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any
 
-from runner.config.models import CONFIG, Config
+from yaml import CSafeDumper, Node, ScalarNode
+from yaml import dump as dumped
+
 from runner.config.yamlfile import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*(?::[A-Za-z0-9_./+-]+)*")
-_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)
-_ESCAPES = {**{code: f"\\u{code:04x}" for code in _CONTROLS}, 9: "\\t", 10: "\\n", 34: '\\"', 92: "\\\\"}
+    from runner.config.models import Config
+
 _WIDTH = 100
+_NO_PART_OF_THE_EXPERIMENT = {"name", "description", "timeout", "engine", "start_method", "pythonpath"}
 
 
 def to_yaml(config: Config, renamed: Mapping[str, str] | None = None) -> str:
@@ -25,8 +25,11 @@ def to_yaml(config: Config, renamed: Mapping[str, str] | None = None) -> str:
         config: What to write.
         renamed: Absolute path of a file it names → the path to write instead (a stored run keeps copies).
     """
-    data = _with_files(CONFIG.plain(config), lambda path: (renamed or {}).get(path, path))
-    return "".join(f"{_key(key)}:{_block(value, 0)}" for key, value in data.items())
+    data = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data = {key: value for key, value in data.items() if value not in ([], {})}
+    data = _with_files(data, lambda path: (renamed or {}).get(path, path))
+    text: str = dumped(_laid_out(data, 0), Dumper=_Dumper, sort_keys=False, width=1 << 30, allow_unicode=True)
+    return text
 
 
 def canonical(config: Config) -> dict[str, Any]:
@@ -34,13 +37,14 @@ def canonical(config: Config) -> dict[str, Any]:
 
     Two configs with the same canonical data put the same items, draw the same times and wire the same queues.
     """
-    data = _with_files(CONFIG.identity(config), lambda path: {"sha256": config.files[path].sha256})
+    data = config.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NO_PART_OF_THE_EXPERIMENT)
+    data = _with_files(data, lambda path: {"sha256": config.files[path].sha256})
     if data.get("queues") == {"main": {}}:
         del data["queues"]
     return data
 
 
-def _with_files(data: dict[str, Any], name: Any) -> dict[str, Any]:
+def _with_files(data: dict[str, Any], name: Callable[[str], Any]) -> dict[str, Any]:
     for section in ("producers", "stages", "consumers"):
         for group in data.get(section, {}).values():
             for key in ("items", "sleep", "busy"):
@@ -50,31 +54,75 @@ def _with_files(data: dict[str, Any], name: Any) -> dict[str, Any]:
     return data
 
 
-def _block(value: Any, depth: int) -> str:
-    flow = _flow(value)
-    if not isinstance(value, dict) or not value or (depth > 1 and len(flow) <= _WIDTH) or depth > 4:
-        return f" {flow}\n"
-    indent = "  " * (depth + 1)
-    return "\n" + "".join(f"{indent}{_key(key)}:{_block(below, depth + 1)}" for key, below in value.items())
+class _Braces(dict[str, Any]):
+    """A map to be written on one line."""
 
 
-def _flow(value: Any) -> str:
+class _Brackets(list[Any]):
+    """A list to be written on one line."""
+
+
+def _laid_out(value: Any, depth: int) -> Any:
+    """What stands below a group's keys is written on one line where it fits.
+
+    Every dollar is doubled, for one alone may start a variable.
+    """
     match value:
         case dict():
-            return "{" + ", ".join(f"{_key(key)}: {_flow(below)}" for key, below in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(_flow, value)) + "]"
+            keys = {key: _laid_out(below, depth + 1) for key, below in value.items()}
+            return _Braces(keys) if depth > 2 and _fits(value) else keys
+        case list():
+            values = [_laid_out(below, depth + 1) for below in value]
+            return _Brackets(values) if _fits(value) else values
         case str():
-            return _text(value.replace("$", "$$"))
-        case _:
-            return json.dumps(value)
+            return value.replace("$", "$$")
+    return value
 
 
-def _key(text: str) -> str:
-    return _text(text)
+def _fits(value: Any) -> bool:
+    return len(str(value)) <= _WIDTH
 
 
-def _text(text: str) -> str:
-    if _PLAIN.fullmatch(text) and len(text) <= _WIDTH and isinstance(resolve(text), str):
-        return text
-    return f'"{text.translate(_ESCAPES)}"'
+class _Dumper(CSafeDumper):
+    """PyYAML's, which quotes what YAML 1.2 would read as anything but text; PyYAML itself thinks of YAML 1.1."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+    def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
+        if kind is not ScalarNode or not implicit[0]:
+            return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        try:
+            return _TAGS[type(resolve(value))]
+        except ValueError:
+            return _TAGS[int]
+
+
+_TAGS = {
+    kind: f"tag:yaml.org,2002:{name}"
+    for kind, name in ((type(None), "null"), (bool, "bool"), (int, "int"), (float, "float"), (str, "str"))
+}
+
+
+def _float(dumper: _Dumper, value: float) -> Node:
+    return dumper.represent_scalar(_TAGS[float], repr(value))
+
+
+def _text(dumper: _Dumper, text: str) -> Node:
+    # In single quotes, line breaks that YAML 1.1 knows and 1.2 does not would be folded.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar(_TAGS[str], text, style)
+
+
+def _braces(dumper: _Dumper, keys: _Braces) -> Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", keys, flow_style=True)
+
+
+def _brackets(dumper: _Dumper, values: _Brackets) -> Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+
+
+_Dumper.add_representer(float, _float)
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(_Braces, _braces)
+_Dumper.add_representer(_Brackets, _brackets)

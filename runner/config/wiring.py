@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.config.models import MOST_NAMES
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
-from runner.config.records import MOST_NAMES, empty_map
 
 if TYPE_CHECKING:
     from runner.errors import Problem
@@ -19,7 +19,7 @@ def wired(root: MapNode, problems: list[Problem]) -> MapNode:
     Works on whatever stands there, so that a wrong queue name is told together with all other problems.
     """
     queues = root.get("queues")
-    if empty_map(queues):
+    if queues is None or is_nothing(queues) or queues == MapNode(queues.mark, {}):
         mark = root.mark
         queues = MapNode(mark, {"main": (mark, MapNode(mark, {}))})
         root = root.replaced("queues", mark, queues)
