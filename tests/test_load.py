@@ -152,6 +152,11 @@ def test_an_empty_variable_takes_the_default() -> None:
     assert loads('seed: "${S}"\n' + GOOD, environ={"S": ""}).seed == 0
 
 
+def test_a_variable_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ConfigError, match="description: the variable D holds bytes that are no UTF-8"):
+        loads('description: "${D}"\n' + GOOD, environ={"D": "\udcff"})
+
+
 def test_variables_bring_no_structure() -> None:
     config = loads('description: "${D}"\n' + GOOD, environ={"D": "[1, {a: b}] # ${E}"})
     assert config.description == "[1, {a: b}] # ${E}"
@@ -192,6 +197,7 @@ def test_an_override_does_not_touch_what_an_alias_shares() -> None:
     [
         ("sed", 1, "sed: unknown key, did you mean seed? allowed: "),
         ("seed", "x", "seed: wanted a whole number of 0 or more, not the text 'x'"),
+        ("seed", 10**100, "seed: a number of 100 digits or more"),
         ("seed", b"x", "seed: wanted what YAML can hold, not a bytes"),
         ("description", "\ud800", "description: wanted text that UTF-8 can hold"),
         ("producers.p", {1: 2}, "producers.p: a key is text"),

@@ -349,3 +349,49 @@ def test_the_schema_describes_every_key() -> None:
     assert [v["properties"]["distribution"]["const"] for v in sleep["anyOf"][1]["oneOf"]] == list(LAWS)
     assert described["properties"]["producers"]["minProperties"] == 1
     json.dumps(described, allow_nan=False)
+
+
+def test_long_lists_are_written_a_line_each_and_very_long_ones_densely() -> None:
+    text = "producers: {p: {items: {values: [%s]}}}\nconsumers: {c: {}}"
+    words = loads(text % ", ".join(["some words"] * 20))
+    assert "      values:\n      - some words\n      - some words\n" in to_yaml(words)
+    many = loads(text % ", ".join(["'a: b'"] * 90_000))
+    assert loads(to_yaml(many)) == many
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "1e3",
+        "0x1F",
+        "0o7",
+        ".5",
+        "-.inf",
+        ".nan",
+        "true",
+        "Null",
+        "~",
+        "- a",
+        "a: b",
+        "a #b",
+        "${X}",
+        "$",
+        " a ",
+    ],
+)
+def test_texts_stay_texts(text: str) -> None:
+    """What YAML 1.2 would read as anything else is quoted."""
+    config = loads(TAIL, overrides={"producers.p.items": {"values": [text.replace("$", "$$")]}})
+    assert loads(to_yaml(config), environ={}).producers["p"].items == ValuesItems(values=[text])
+
+
+def test_what_only_yaml_1_1_would_read_as_no_text_is_not_quoted() -> None:
+    config = loads(TAIL, overrides={"producers.p.items": {"values": ["on", "1_000", "a: b"]}})
+    assert "values: [on, 1_000, 'a: b']" in to_yaml(config)
+
+
+def test_the_schema_takes_a_group_without_a_value() -> None:
+    assert schema()["$defs"]["ConsumerConfig"]["type"] == ["object", "null"]
+    assert schema()["$defs"]["ConsumerConfig"]["not"]["type"] == "object"

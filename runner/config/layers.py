@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import yamlfile
 from runner.config.nodes import ListNode, MapNode, Mark, Node, Scalar, did_you_mean, join, problem
-from runner.config.yamlfile import MAX_DEPTH, MAX_NODES
+from runner.config.yamlfile import MAX_DEPTH, MAX_DIGITS, MAX_NODES
 from runner.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ def _node(value: Any, mark: Mark, path: str) -> Node:
         if left < 0 or depth > MAX_DEPTH:
             raise ConfigError(problem(mark, path, f"more than {MAX_NODES:,} values, or {MAX_DEPTH} levels"))
         match value:
+            case int() if abs(value) >= 10 ** (MAX_DIGITS - 1):
+                raise ConfigError(problem(mark, path, f"a number of {MAX_DIGITS} digits or more"))
             case None | bool() | int() | float():
                 return Scalar(mark, value)
             case str() | os.PathLike():

@@ -52,7 +52,9 @@ def _at_most_one(group: "StageConfig | ConsumerConfig") -> "StageConfig | Consum
     return group
 
 
-_WORK_SCHEMA: dict[str, Any] = {"not": {"anyOf": [{"required": list(pair)} for pair in combinations(WORK, 2)]}}
+_WORK_SCHEMA: dict[str, Any] = {
+    "not": {"type": "object", "anyOf": [{"required": list(pair)} for pair in combinations(WORK, 2)]}
+}
 _NO_WORK = "at most one of sleep, busy, call; none: no work"
 
 

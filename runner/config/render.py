@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from runner.config.models import Config
 
 _WIDTH = 100
+_DENSE = 20_000
+"""From so many characters on, nobody reads it, and indentation might make the text too large to be loaded again."""
 _NO_PART_OF_THE_EXPERIMENT = {"name", "description", "timeout", "engine", "start_method", "pythonpath"}
 
 
@@ -63,24 +65,24 @@ class _Brackets(list[Any]):
 
 
 def _laid_out(value: Any, depth: int) -> Any:
-    """What stands below a group's keys is written on one line where it fits.
+    """What stands below a group's keys is written on one line where it fits or is data rather than text.
 
     Every dollar is doubled, for one alone may start a variable.
     """
     match value:
         case dict():
             keys = {key: _laid_out(below, depth + 1) for key, below in value.items()}
-            return _Braces(keys) if depth > 2 and _fits(value) else keys
+            return _Braces(keys) if depth > 2 and _on_one_line(value) else keys
         case list():
             values = [_laid_out(below, depth + 1) for below in value]
-            return _Brackets(values) if _fits(value) else values
+            return _Brackets(values) if _on_one_line(value) else values
         case str():
             return value.replace("$", "$$")
     return value
 
 
-def _fits(value: Any) -> bool:
-    return len(str(value)) <= _WIDTH
+def _on_one_line(value: Any) -> bool:
+    return not _WIDTH < len(str(value)) < _DENSE
 
 
 class _Dumper(CSafeDumper):

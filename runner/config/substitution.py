@@ -58,6 +58,9 @@ class Substitution:
             if not found and default is None and name not in self._environ:
                 hint = did_you_mean(name, self._environ)
                 wrong.append(f"the variable {name} is not set{hint or ';'} set it, or write ${{{name}:-default}}")
+            if not found.isascii() and any("\ud800" <= character <= "\udfff" for character in found):
+                wrong.append(f"the variable {name} holds bytes that are no UTF-8")
+                return ""
             return found or default or ""
 
         filled = _DOLLAR.sub(value, text)

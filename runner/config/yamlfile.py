@@ -114,8 +114,10 @@ def resolve(text: str) -> str | int | float | bool | None:
     based = kind is None and _BASED.match(text)
     if kind is None and not based:
         return text
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"a number of {len(text):,} characters; at most {MAX_DIGITS}, or put it in quotes")
+    # A number in base 16 has a fifth more digits when it is written again, in base 10.
+    most = MAX_DIGITS if kind is not None else MAX_DIGITS * 3 // 4
+    if len(text) > most:
+        raise ValueError(f"a number of {len(text):,} characters; at most {most}, or put it in quotes")
     return int(text, 0) if kind is None else kind(text)
 
 
