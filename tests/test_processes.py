@@ -154,7 +154,6 @@ def test_an_item_that_cannot_be_pickled_is_an_error_event(kind: str, tmp_path: P
     [
         ("no_such_module:f", "No module named 'no_such_module'"),
         ("actions:no_such_function", "has no attribute 'no_such_function'"),
-        ("__main__:MARK", "__main__"),
         ("actions:nothing", "is no function"),
     ],
 )

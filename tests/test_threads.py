@@ -107,7 +107,7 @@ engine: threads
 timeout: 0.3
 pythonpath: [{USER_CODE}]
 producers: {{p: {{items: 3}}}}
-consumers: {{c: {{call: "actions:forever"}}, d: {{}}}}
+consumers: {{c: {{count: 2, call: "actions:forever"}}}}
 ''')
 result = runner.run(config, {str(tmp_path / "runs")!r})
 print(result.exit_code, result.summary["status"], result.summary["audit"]["valid"], result.summary["wall_s"] > 4)
