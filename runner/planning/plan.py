@@ -24,6 +24,65 @@ class Role(StrEnum):
     CONSUMER = "consumer"
 
 
+class OnDeath(StrEnum):
+    """What becomes of a worker process that dies."""
+
+    RESTART = "restart"
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
+class OnError(StrEnum):
+    """What becomes of an item whose user code raises."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    RETRY = "retry"
+
+
+class Act(StrEnum):
+    """What a fault does to its worker."""
+
+    KILL = "kill"
+    PAUSE = "pause"
+    RAISE = "raise"
+
+
+@dataclass(frozen=True, slots=True)
+class DeathPolicy:
+    """What happens when a worker process dies; `max_restarts` counts per worker name."""
+
+    policy: OnDeath = OnDeath.RESTART
+    max_restarts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPolicy:
+    """What happens when user code raises: `retries` more calls of the same item where the policy is RETRY."""
+
+    policy: OnError = OnError.FAIL
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong on purpose, once.
+
+    Attributes:
+        act: What happens.
+        worker: To whom: the worker's name.
+        counter: What is counted over all its incarnations: `gets` or `puts`.
+        after: It happens as this many are reached, from 1.
+        pause_ns: How long a PAUSE lasts; 0 for the others.
+    """
+
+    act: Act
+    worker: str
+    counter: str
+    after: int
+    pause_ns: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class UserCode:
     """A user's function, class or iterable: `package.module:attribute`, called with `kwargs` where there are any."""
@@ -83,6 +142,9 @@ class GroupPlan:
         call: User code that does the work.
         quota: Items each worker of a consumer group takes at most; None: all that come.
         duration_ns: Producers begin no put after it.
+        on_error: What happens when user code raises.
+        item_timeout_ns: Work on one item (a producer's: its user code giving one) may take so long; None: for ever.
+        faults: What goes wrong on purpose in this group.
         planned: Items the whole group is planned to put (producers) or do; None: not known before the run.
     """
 
@@ -101,6 +163,9 @@ class GroupPlan:
     call: UserCode | None = None
     quota: int | None = None
     duration_ns: int | None = None
+    on_error: ErrorPolicy = ErrorPolicy()
+    item_timeout_ns: int | None = None
+    faults: tuple[Fault, ...] = ()
     planned: int | None = None
 
 
@@ -134,6 +199,11 @@ class WorkerPlan:
         """`<group>-<position>`."""
         return f"{self.group.name}-{self.position}"
 
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What goes wrong on purpose in this worker."""
+        return tuple(fault for fault in self.group.faults if fault.worker == self.name)
+
     def item_id(self, envelope: Envelope) -> str:
         """The id of an item: `<producer>:<seq>`, with the suffix stages gave it."""
         return f"{self.origins.prefix(envelope.producer)}{envelope.seq}{envelope.suffix}"
@@ -151,6 +221,8 @@ class Plan:
         duration_ns: Producers stop after it; None: when their items end.
         timeout_ns: The run is stopped after it.
         pythonpath: Folders from which user code may be imported.
+        on_death: What happens when a worker process dies.
+        hang_after_ns: With no progress for so long, that nothing planned explains, the run is hung.
         queues: In the order of the config.
         groups: Producers, stages, consumers, each in the order of the config.
         stored_config: The resolved config as the run directory keeps it.
@@ -167,6 +239,8 @@ class Plan:
     duration_ns: int | None
     timeout_ns: int | None
     pythonpath: tuple[str, ...]
+    on_death: DeathPolicy
+    hang_after_ns: int
     queues: tuple[QueuePlan, ...]
     groups: tuple[GroupPlan, ...]
     stored_config: str

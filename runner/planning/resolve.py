@@ -13,7 +13,7 @@ from runner.config.load import canonical, to_yaml
 from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
 from runner.planning import plan as planned
 from runner.planning.draws import sampler
-from runner.planning.plan import GroupPlan, ItemSource, Plan, QueuePlan, Role, UserCode
+from runner.planning.plan import DeathPolicy, GroupPlan, ItemSource, Plan, QueuePlan, Role, UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +40,8 @@ def plan(config: Config) -> Plan:
         duration_ns=config.duration_ns,
         timeout_ns=config.timeout_ns,
         pythonpath=tuple(config.pythonpath),
+        on_death=DeathPolicy(),
+        hang_after_ns=60_000_000_000,
         queues=tuple(_queue(name, queue) for name, queue in config.queues.items()),
         groups=tuple(_groups(config)),
         stored_config=stored,
