@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.faults import AfterConfig, FaultConfig
 from runner.config.load import load, loads, parse_set
 from runner.config.models import Config, ConsumerConfig, ProducerConfig, QueueConfig, RangeItems, StageConfig
+from runner.config.policies import DeathConfig, ErrorConfig
 from runner.config.written_laws import LAWS
 from runner.errors import ConfigError, ExitCode
 
@@ -344,6 +346,17 @@ def test_positions_of_warnings_are_those_of_the_override() -> None:
     assert [str(problem).split(":")[0] for problem in config.warnings] == ["overrides"]
 
 
+def test_a_count_beside_another_policy_is_doubtful() -> None:
+    text = "on_death: {policy: fail, max_restarts: 3}\non_error: {retries: 2}\n" + GOOD
+    assert warned(text) == [
+        "c:1:40: on_death.max_restarts: means nothing beside policy fail; it counts for restart alone",
+        "c:2:21: on_error.retries: means nothing beside policy fail; it counts for retry alone",
+    ]
+    lock_based = "on_death: {max_restarts: 3}\nqueues: {main: {kind: multiprocessing.Queue}}\n" + GOOD
+    assert [line.split(": ")[0] for line in warned(lock_based)] == ["c:1:26"]
+    assert warned("on_death: {max_restarts: 3}\non_error: {policy: retry, retries: 2}\n" + GOOD) == []
+
+
 # The reference page.
 
 PAGE = (Path(__file__).parents[1] / "docs" / "reference" / "config.md").read_text("utf-8")
@@ -357,6 +370,7 @@ def test_every_config_of_the_reference_page_loads() -> None:
 
 
 def test_the_reference_page_names_every_key_and_distribution() -> None:
-    groups = (Config, QueueConfig, ProducerConfig, StageConfig, ConsumerConfig, RangeItems)
+    parts = (DeathConfig, ErrorConfig, FaultConfig, AfterConfig)
+    groups = (Config, QueueConfig, ProducerConfig, StageConfig, ConsumerConfig, RangeItems, *parts)
     names = {key for group in groups for key in group.names()} | set(LAWS)
     assert [name for name in sorted(names) if f"`{name}`" not in PAGE and f"{name}:" not in PAGE] == []

@@ -45,6 +45,9 @@ def test_everything_but_producers_and_consumers_has_a_default() -> None:
     assert source.sleep.law().mean() == 0
     assert (sink.count, sink.from_, sink.items, sink.sleep, sink.busy, sink.call) == (1, "main", None, None, None, None)
     assert config.stages == {}
+    assert (config.on_death.policy, config.on_death.max_restarts) == ("restart", 3)
+    assert (config.on_error.policy, config.hang_after_ns, config.faults) == ("fail", 60_000_000_000, ())
+    assert (source.item_timeout, sink.item_timeout) == (None, None)
 
 
 def test_items_have_five_forms(tmp_path: Path) -> None:
@@ -175,6 +178,7 @@ def test_the_resolved_yaml_is_complete_and_in_order() -> None:
         "producers:\n  p:\n    count: 1\n    to: main\n    items: {start: 0, stop: 2, step: 1, share: each}\n"
         "    payload: 0\n    sleep: 0.001\n"
         "consumers:\n  c:\n    count: 1\n    from: main\n    call: a:b\n"
+        "on_death:\n  policy: restart\n  max_restarts: 3\non_error:\n  policy: fail\nhang_after: 60.0\n"
     )
 
 
@@ -183,6 +187,7 @@ def test_the_digest_leaves_out_what_does_not_make_the_experiment() -> None:
     assert plain == {"producers": {"p": {"items": {"stop": 1}}}, "consumers": {"c": {}}}
     same = (
         "name: other\ndescription: words\nengine: threads\nstart_method: spawn\ntimeout: 5\npythonpath: [.]\nx-y: 1\n"
+        "on_death: {policy: restart}\non_error: {policy: fail, retries: 9}\nhang_after: 1\nfaults: []\n"
         "seed: 0\ntime_scale: 1\nqueues: {main: {kind: pipe}}\n"
         "producers: {p: {items: {start: 0, stop: 1}, to: main, payload: 0B, sleep: 0s}}\nconsumers: {c: {from: main}}"
     )
@@ -253,7 +258,12 @@ configs = st.fixed_dictionaries(
                         "items": st.integers(0, 99)
                         | st.fixed_dictionaries({"values": st.lists(json_values, max_size=3)})
                     },
-                    optional={"count": st.integers(1, 9), "payload": st.sampled_from([0, "4KiB"]), "sleep": laws},
+                    optional={
+                        "count": st.integers(1, 9),
+                        "payload": st.sampled_from([0, "4KiB"]),
+                        "sleep": laws,
+                        "item_timeout": st.sampled_from([1, "5s"]),
+                    },
                 )
             }
         ),
@@ -284,7 +294,26 @@ configs = st.fixed_dictionaries(
         "description": st.text(st.characters(codec="utf-8"), max_size=30),
         "seed": st.integers(0, 10**40),
         "duration": st.sampled_from(["1h", 3.25]),
-        "queues": st.sampled_from([{}, {"main": {}}, {"q-1": {"maxsize": 3, "batch": 2}}]),
+        "queues": st.sampled_from(
+            [{}, {"main": {}}, {"q-1": {"maxsize": 3, "batch": 2}}, {"q": {"kind": "multiprocessing.Queue"}}]
+        ),
+        "on_death": st.sampled_from(
+            [{}, {"policy": "fail"}, {"max_restarts": 0}, {"policy": "fail", "max_restarts": 9}]
+        ),
+        "on_error": st.fixed_dictionaries(
+            {}, optional={"policy": st.sampled_from(["fail", "skip", "retry"]), "retries": st.integers(1, 9)}
+        ),
+        "hang_after": st.sampled_from([1, "5s"]),
+        "faults": st.lists(
+            st.one_of(
+                st.fixed_dictionaries({"kill": st.just("p-0"), "after": st.just({"puts": 3})}),
+                st.fixed_dictionaries({"raise": st.just("c-0"), "after": st.just({"gets": 3})}),
+                st.fixed_dictionaries(
+                    {"pause": st.just("c-0"), "after": st.just({"gets": 1}), "for": st.sampled_from([0, "7ms", 1.5])}
+                ),
+            ),
+            max_size=3,
+        ),
     },
 )
 

@@ -10,7 +10,16 @@ import pytest
 
 import runner
 from runner.config.load import loads
-from runner.planning.plan import FileItems, UserCode
+from runner.planning.plan import (
+    Act,
+    DeathPolicy,
+    ErrorPolicy,
+    Fault,
+    FileItems,
+    OnDeath,
+    OnError,
+    UserCode,
+)
 from runner.planning.resolve import PIPE_CAPACITY, digest, plan, summary_of
 
 if TYPE_CHECKING:
@@ -45,6 +54,13 @@ def test_equal_configs_give_equal_plans() -> None:
         {"producers.p.sleep": "500ms"},
         {"producers.p.items": {"start": 0, "stop": 5}},
         {"queues.main": {"kind": "pipe", "batch": 1}},
+        {"on_death": {"policy": "restart", "max_restarts": 3}},
+        {"on_death": {"max_restarts": 3}},
+        {"on_error": {"policy": "fail"}},
+        {"on_error": {"policy": "fail", "retries": 7}},
+        {"hang_after": "5s"},
+        {"producers.p.item_timeout": "5s", "consumers.c.item_timeout": "6s"},
+        {"faults": []},
     ],
     ids=str,
 )
@@ -62,11 +78,112 @@ def test_the_plan_digest_leaves_out_what_makes_no_other_experiment(overrides: di
         {"consumers.c.items": 2},
         {"queues.main": {"batch": 2}},
         {"queues.main": {"kind": "multiprocessing.Queue"}},
+        {"on_death": {"policy": "fail"}},
+        {"on_death": {"policy": "continue"}},
+        {"on_death": {"max_restarts": 0}},
+        {"on_error": {"policy": "skip"}},
+        {"on_error": {"policy": "retry"}},
+        {"faults": [{"kill": "c-0", "after": {"gets": 1}}]},
     ],
     ids=str,
 )
 def test_the_plan_digest_counts_what_does(overrides: dict[str, Any]) -> None:
     assert planned_digest(**overrides) != planned_digest()
+
+
+@pytest.mark.parametrize("on_death", [{}, {"policy": "fail"}, {"policy": "fail", "max_restarts": 9}], ids=str)
+def test_writing_down_the_default_of_a_lock_based_kind_makes_no_other_experiment(on_death: dict[str, Any]) -> None:
+    text = f"queues: {{main: {{kind: multiprocessing.Queue}}}}\n{TEXT}"
+    assert planned_digest(text, on_death=on_death) == planned_digest(text)
+
+
+def test_retries_and_the_places_of_faults_make_other_experiments() -> None:
+    faults = [
+        [{act: worker, "after": {counter: n}, **({"for": lasts} if act == "pause" else {})}]
+        for act, worker, counter, n, lasts in [
+            ("kill", "c-0", "gets", 1, 0),
+            ("raise", "c-0", "gets", 1, 0),
+            ("pause", "c-0", "gets", 1, 1),
+            ("pause", "c-0", "gets", 1, 2),
+            ("kill", "c-1", "gets", 1, 0),
+            ("kill", "c-0", "gets", 2, 0),
+            ("kill", "p-0", "puts", 1, 0),
+        ]
+    ]
+    digests = [planned_digest(faults=each) for each in faults]
+    digests += [planned_digest(on_error={"policy": "retry", "retries": retries}) for retries in (1, 2, 3)]
+    assert len(set(digests)) == len(digests)
+    assert planned_digest(on_error={"policy": "retry"}) == planned_digest(on_error={"policy": "retry", "retries": 3})
+    assert planned_digest(faults=[{"pause": "c-0", "after": {"gets": 1}, "for": "1000ms"}]) == digests[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "policy"),
+    [
+        ("pipe", "", DeathPolicy(OnDeath.RESTART, 3)),
+        ("pipe", "on_death:", DeathPolicy(OnDeath.RESTART, 3)),
+        ("pipe", "on_death: {max_restarts: 0}", DeathPolicy(OnDeath.RESTART, 0)),
+        ("pipe", "on_death: {policy: fail, max_restarts: 5}", DeathPolicy(OnDeath.FAIL, 0)),
+        ("pipe", "on_death: {policy: continue}", DeathPolicy(OnDeath.CONTINUE, 0)),
+        ("multiprocessing.Queue", "", DeathPolicy(OnDeath.FAIL, 0)),
+        ("multiprocessing.Queue", "on_death: {policy: , max_restarts: 5}", DeathPolicy(OnDeath.FAIL, 0)),
+        ("multiprocessing.Queue", "on_death: {policy: fail}", DeathPolicy(OnDeath.FAIL, 0)),
+    ],
+)
+@pytest.mark.parametrize("engine", ["processes", "threads"])
+def test_deaths_are_repaired_unless_a_kind_is_lock_based(
+    engine: str, kind: str, written: str, policy: DeathPolicy
+) -> None:
+    text = f"engine: {engine}\nqueues: {{main: {{kind: {kind}}}}}\n{written}\n{TEXT}"
+    assert plan(loads(text)).on_death == policy
+
+
+@pytest.mark.parametrize(
+    ("written", "policy"),
+    [
+        ("", ErrorPolicy(OnError.FAIL, 0)),
+        ("on_error: {retries: 5}", ErrorPolicy(OnError.FAIL, 0)),
+        ("on_error: {policy: skip}", ErrorPolicy(OnError.SKIP, 0)),
+        ("on_error: {policy: retry}", ErrorPolicy(OnError.RETRY, 3)),
+        ("on_error: {policy: retry, retries: 1}", ErrorPolicy(OnError.RETRY, 1)),
+    ],
+)
+def test_every_group_knows_what_errors_lead_to(written: str, policy: ErrorPolicy) -> None:
+    assert [group.on_error for group in plan(loads(f"{written}\n{TEXT}")).groups] == [policy, policy]
+
+
+def test_time_limits_are_never_scaled() -> None:
+    text = f"time_scale: 0.25\nhang_after: 90ms\n{TEXT}"
+    made = plan(loads(text, overrides={"consumers.c.item_timeout": "2s"}))
+    assert (made.hang_after_ns, [group.item_timeout_ns for group in made.groups]) == (90_000_000, [None, 2 * 10**9])
+    assert plan(loads(TEXT)).hang_after_ns == 60 * 10**9
+
+
+def test_each_group_has_the_faults_of_its_workers_with_pauses_scaled() -> None:
+    faults = """
+faults:
+  - {kill: a-1-0, after: {gets: 3}}
+  - {pause: a-1, after: {puts: 5}, for: 2s}
+  - {raise: s-0, after: {puts: 1}}
+  - {pause: a-0, after: {puts: 5}, for: 0.5}
+"""
+    text = """
+time_scale: 0.5
+queues: {x: {}, y: {}}
+producers: {a: {count: 2, to: x, items: 9}}
+stages: {s: {from: x, to: y}}
+consumers: {a-1: {from: y}}
+"""
+    made = plan(loads(faults + text))
+    assert [group.faults for group in made.groups] == [
+        (Fault(Act.PAUSE, "a-1", "puts", 5, 10**9), Fault(Act.PAUSE, "a-0", "puts", 5, 250_000_000)),
+        (Fault(Act.RAISE, "s-0", "puts", 1),),
+        (Fault(Act.KILL, "a-1-0", "gets", 3),),
+    ]
+    assert [(w.name, len(w.faults)) for w in made.workers()] == [("a-0", 1), ("a-1", 1), ("s-0", 1), ("a-1-0", 1)]
+    again = loads(made.stored_config)
+    assert again == loads(faults + text, overrides={"name": again.name})
+    assert plan(again).stored_config == made.stored_config
 
 
 def test_a_digest_is_of_canonical_json() -> None:

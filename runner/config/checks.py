@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from runner.config.flow import length, order, put_totals, readers, saturated, writers
 from runner.config.items import MOST_ITEMS
 from runner.config.models import MOST_WORKERS
-from runner.config.nodes import Node, locate, problem
+from runner.config.nodes import MapNode, Node, locate, problem
 
 if TYPE_CHECKING:
     from runner.config.models import Config
@@ -43,6 +43,7 @@ class Findings:
 def check(config: Config, root: Node) -> Findings:
     """Everything between keys that is wrong or doubtful; `root` is where the config was read from."""
     found = Findings(root)
+    _check_counts(config, found)
     _check_sizes(config, found)
     _check_ends(config, found)
     ordered = order(config)
@@ -55,6 +56,15 @@ def check(config: Config, root: Node) -> Findings:
         _check_quotas(config, found, put_totals(config, ordered.queues))
         _check_load(config, found, ordered.queues)
     return found
+
+
+def _check_counts(config: Config, found: Findings) -> None:
+    for key, policies in (("on_death", config.on_death), ("on_error", config.on_error)):
+        policy, count = policies.counted
+        written = found.root.get(key) if isinstance(found.root, MapNode) else None
+        if policies.policy != policy and isinstance(written, MapNode) and written.has(count):
+            message = f"means nothing beside policy {policies.policy}; it counts for {policy} alone"
+            found.doubtful(f"{key}.{count}", message)
 
 
 def _check_sizes(config: Config, found: Findings) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import ValidationError
 
 from runner.config import yamlfile
+from runner.config.aims import check_aims
 from runner.config.checks import check
 from runner.config.files import Files
 from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
@@ -130,6 +131,7 @@ def _loaded(
         mark = Mark(source, folder)
         filled = filled.replaced("name", mark, Scalar(mark, _name(stem)))
     files = Files()
+    check_aims(filled, problems)
     config = _config(wired(filled, problems), files, problems)
     findings = None if config is None else check(config, filled)
     problems += findings.errors if findings is not None else []

@@ -12,11 +12,13 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
 
 from runner.config.calls import Call, CallConfig
+from runner.config.faults import MOST_FAULTS, FaultConfig
 from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
 from runner.config.keys import Keys
+from runner.config.policies import DeathConfig, ErrorConfig
 from runner.config.refusals import Later, Wanted, refuse_below, together, told
-from runner.config.scalars import Duration, Folder, Line, Name, QueueName, Size
+from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueName, Size
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
 from runner.errors import Problem
@@ -26,7 +28,10 @@ __all__ = [
     "CallItems",
     "Config",
     "ConsumerConfig",
+    "DeathConfig",
     "DistributionConfig",
+    "ErrorConfig",
+    "FaultConfig",
     "FileItems",
     "Found",
     "ItemsConfig",
@@ -56,6 +61,7 @@ _WORK_SCHEMA: dict[str, Any] = {
     "not": {"type": "object", "anyOf": [{"required": list(pair)} for pair in combinations(WORK, 2)]}
 }
 _NO_WORK = "at most one of sleep, busy, call; none: no work"
+_TOO_LONG = "work on one item may take so long; past it the worker is killed, and then dead"
 
 
 class QueueConfig(Keys):
@@ -98,6 +104,9 @@ class ProducerConfig(Keys):
     items: Items | None = Field(None, description="what it puts; left out: endless, for `duration`")
     payload: Size = Field(0, description="bytes added to every item on its way")
     sleep: Time = Field(constant(0.0), description="pause after each put")
+    item_timeout: DurationAbove0 | None = Field(
+        None, description="user code may take so long to give an item; past it the worker is killed, and then dead"
+    )
 
 
 class StageConfig(Keys):
@@ -112,6 +121,7 @@ class StageConfig(Keys):
     sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
     call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
+    item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
 
     _work = model_validator(mode="after")(_at_most_one)
 
@@ -132,6 +142,7 @@ class ConsumerConfig(Keys):
     sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
     call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
+    item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
 
     _work = model_validator(mode="after")(_at_most_one)
 
@@ -140,6 +151,12 @@ def _few(groups: Any) -> Any:
     if isinstance(groups, dict) and len(groups) > MOST_NAMES:
         raise told(f"{len(groups):,} names; at most {MOST_NAMES:,}")
     return groups
+
+
+def _few_faults(faults: Any) -> Any:
+    if isinstance(faults, list) and len(faults) > MOST_FAULTS:
+        raise told(f"{len(faults):,} faults; at most {MOST_FAULTS:,}")
+    return faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +179,9 @@ class Config(Keys):
     name: Line = Field("config", description="default: the file's stem")
     description: Annotated[str, MaxLen(10_000)] | None = Field(None, description="what this shows")
     seed: int = Field(0, ge=0, description="every random number follows from it")
-    time_scale: float = Field(1.0, ge=0, le=1e6, description="multiplies sleep and busy; never timeouts")
+    time_scale: float = Field(
+        1.0, ge=0, le=1e6, description="multiplies sleep, busy and the pauses of faults; never timeouts"
+    )
     duration: Duration | None = Field(None, description="producers stop after this long")
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
     engine: Annotated[Literal["processes", "threads"], Later(("simulation", "ray"))] = Field(
@@ -190,6 +209,20 @@ class Config(Keys):
         BeforeValidator(_few),
         Wanted("a map from names to consumers, at least one"),
     ] = Field(description="groups that get items")
+    on_death: Annotated[DeathConfig, Wanted("a map such as {policy: restart, max_restarts: 3}")] = Field(
+        DeathConfig.model_construct(), description="what happens when a worker process dies"
+    )
+    on_error: Annotated[ErrorConfig, Wanted("a map such as {policy: retry, retries: 3}")] = Field(
+        ErrorConfig.model_construct(), description="what happens to an item whose user code raises"
+    )
+    hang_after: DurationAbove0 = Field(
+        60.0, description="with no progress for so long, that nothing planned explains, the run is hung: exit 1"
+    )
+    faults: Annotated[
+        tuple[Annotated[FaultConfig, Wanted("a map such as {kill: consume-0, after: {gets: 3}}")], ...],
+        Strict(False),
+        BeforeValidator(_few_faults),
+    ] = Field((), description="what goes wrong on purpose")
 
     _found: Found = PrivateAttr(default_factory=Found)
 
@@ -218,3 +251,8 @@ class Config(Keys):
     def timeout_ns(self) -> int | None:
         """`timeout` in nanoseconds."""
         return None if self.timeout is None else round(self.timeout * 1e9)
+
+    @property
+    def hang_after_ns(self) -> int:
+        """`hang_after` in nanoseconds."""
+        return round(self.hang_after * 1e9)

@@ -137,15 +137,21 @@ def number(value: float) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"a number of {len(text)} digits"
 
 
-def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """`, did you mean count?` where an option is near; else nothing."""
+def nearest(word: str, options: Iterable[str]) -> str | None:
+    """The option that may be meant; None where none is near."""
     if len(word) > _LONGEST_SHOWN:
-        return ""
+        return None
     import difflib
 
     by_lower = {option.lower(): option for option in options}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
-    return f", did you mean {by_lower[near[0]]}?" if near else ""
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """`, did you mean count?` where an option is near; else nothing."""
+    near = nearest(word, options)
+    return "" if near is None else f", did you mean {near}?"
 
 
 def choices(options: Iterable[str]) -> str:

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
     from runner.errors import Problem
 
-_LATER_TOP = ("address", "cores", "engine_options", "expect", "faults", "hang_after", "stop_when", "warmup")
-LATER = frozenset([*_LATER_TOP, "item_timeout", "model", "on_death", "on_error", "pacing"])
+LATER = frozenset(["address", "cores", "engine_options", "expect", "model", "pacing", "stop_when", "warmup"])
 """Keys that a later version brings; until then they are refused like any other."""
 
 
@@ -87,7 +86,7 @@ def problems_of(error: ValidationError, model: type[Keys], root: MapNode) -> lis
 def _problem(error: ErrorDetails, model: type[Keys], root: MapNode) -> Problem:
     kind, loc = error["type"], error["loc"]
     if kind == "extra_forbidden":
-        return _unknown_key(_place(loc[:-1], model, root), str(loc[-1]))
+        return _unknown_key(_place(loc[:-1], model, root), str(loc[-1]), model)
     if kind == "missing":
         return _missing(_place(loc[:-1], model, root), str(loc[-1]))
     if loc[-1] == "[key]":
@@ -126,15 +125,27 @@ def _no_choice(place: _Place, word: str) -> str:
     return unknown(f"no such choice: {describe(place.node)}", word, options)
 
 
-def _unknown_key(place: _Place, key: str) -> Problem:
+def _unknown_key(place: _Place, key: str, top: type[Keys]) -> Problem:
     assert isinstance(place.node, MapNode)  # noqa: S101 - a key stands in a map
     model = _model(place.type, place.node)
     allowed = () if model is None else (*model.names(), *model.besides)
     if key in LATER:
         message = f"not available in this version; {choices(allowed)}"
+    elif home := _home(key, place, top):
+        message = f"stands {home}, not here; {choices(allowed)}"
     else:
         message = f"unknown key{did_you_mean(key, allowed) or ';'} {choices(allowed)}"
     return problem(place.node.entries[key][0], join(place.path, key), message)
+
+
+def _home(key: str, place: _Place, top: type[Keys]) -> str:
+    """Where a key belongs that is one of the top's or of what stands there by name; empty for all others."""
+    if place.path:
+        return "at the top" if key in top.names() else ""
+    below = {name: _below(_below(place.type, name, place.node), "", place.node).bare for name in top.names()}
+    models = {name: type_ for name, type_ in below.items() if isinstance(type_, type) and issubclass(type_, Keys)}
+    homes = [name for name, model in models.items() if key in model.names()]
+    return f"in {', '.join(homes)}" if homes else ""
 
 
 def _missing(place: _Place, key: str) -> Problem:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from yaml import CSafeDumper, Node, ScalarNode
 from yaml import dump as dumped
 
+from runner.config.policies import LOCK_BASED
 from runner.config.yamlfile import resolve
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 _WIDTH = 100
 _DENSE = 20_000
 """From so many characters on, nobody reads it, and indentation might make the text too large to be loaded again."""
-_NO_PART_OF_THE_EXPERIMENT = {"name", "description", "timeout", "engine", "start_method", "pythonpath"}
+_GROUPS = ("producers", "stages", "consumers")
+_NO_PART_OF_THE_EXPERIMENT = {
+    "name", "description", "timeout", "engine", "start_method", "pythonpath", "hang_after",
+}  # fmt: skip
 
 
 def to_yaml(config: Config, renamed: Mapping[str, str] | None = None) -> str:
@@ -43,11 +47,16 @@ def canonical(config: Config) -> dict[str, Any]:
     data = _with_files(data, lambda path: {"sha256": config.files[path].sha256})
     if data.get("queues") == {"main": {}}:
         del data["queues"]
+    if any(queue.kind in LOCK_BASED for queue in config.queues.values()):
+        data.pop("on_death", None)  # it can only be fail
+    for section in _GROUPS:
+        for group in data.get(section, {}).values():
+            group.pop("item_timeout", None)
     return data
 
 
 def _with_files(data: dict[str, Any], name: Callable[[str], Any]) -> dict[str, Any]:
-    for section in ("producers", "stages", "consumers"):
+    for section in _GROUPS:
         for group in data.get(section, {}).values():
             for key in ("items", "sleep", "busy"):
                 value = group.get(key)
@@ -65,7 +74,7 @@ class _Brackets(list[Any]):
 
 
 def _laid_out(value: Any, depth: int) -> Any:
-    """What stands below a group's keys is written on one line where it fits or is data rather than text.
+    """What stands below a group's keys or in a list is written on one line where it fits or is data rather than text.
 
     Every dollar is doubled, for one alone may start a variable.
     """
@@ -74,7 +83,7 @@ def _laid_out(value: Any, depth: int) -> Any:
             keys = {key: _laid_out(below, depth + 1) for key, below in value.items()}
             return _Braces(keys) if depth > 2 and _on_one_line(value) else keys
         case list():
-            values = [_laid_out(below, depth + 1) for below in value]
+            values = [_laid_out(below, depth + 2) for below in value]
             return _Brackets(values) if _on_one_line(value) else values
         case str():
             return value.replace("$", "$$")

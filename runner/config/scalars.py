@@ -30,6 +30,9 @@ SIZE_SCHEMA: dict[str, Any] = {
         {"type": "string", "pattern": rf"^({SIZE.pattern})$|{SUBSTITUTED}"},
     ]
 }
+_ABOVE_0_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST}, DURATION_SCHEMA["anyOf"][1]]
+}
 TARGET_SCHEMA: dict[str, Any] = {
     "type": "string",
     "pattern": rf"^[^\s:]+:[^\s:]+$|{SUBSTITUTED}",
@@ -42,6 +45,12 @@ _TARGET = "package.module:function"
 def _seconds(value: Any) -> Any:
     seconds = parse_duration(value) if isinstance(value, str) else value
     return value if seconds is None else seconds
+
+
+def _above_0(seconds: float) -> float:
+    if seconds * 1e9 < 1:
+        raise refused(_ABOVE_0)
+    return seconds
 
 
 def _bytes(value: Any) -> Any:
@@ -121,6 +130,8 @@ def _infinities(value: Any, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[s
 
 
 _LINE = "a line of text of at most 100 characters"
+_ABOVE_0 = "seconds from 1e-9 to 1e8, or such as 250us, 10ms, 1.5s, 2m, 1h"
+DURATION_WANTED = "seconds from 0 to 1e8, or such as 250us, 10ms, 1.5s, 2m, 1h"
 
 Int64 = Annotated[int, Ge(-(1 << 63)), Le((1 << 63) - 1), Wanted("a whole number within 64 bits")]
 Duration = Annotated[
@@ -128,8 +139,17 @@ Duration = Annotated[
     Ge(0),
     Le(LONGEST),
     BeforeValidator(_seconds),
-    Wanted("seconds from 0 to 1e8, or such as 250us, 10ms, 1.5s, 2m, 1h"),
+    Wanted(DURATION_WANTED),
     WithJsonSchema(DURATION_SCHEMA),
+]
+DurationAbove0 = Annotated[
+    float,
+    Ge(0),
+    Le(LONGEST),
+    BeforeValidator(_seconds),
+    AfterValidator(_above_0),
+    Wanted(_ABOVE_0),
+    WithJsonSchema(_ABOVE_0_SCHEMA),
 ]
 Size = Annotated[
     int,
@@ -143,6 +163,11 @@ Line = Annotated[str, MinLen(1), MaxLen(100), AfterValidator(_line), Wanted(_LIN
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 QueueName = Annotated[
     str, Wanted("the name of a queue"), WithJsonSchema({"type": "string", "pattern": f"{NAME}|{SUBSTITUTED}"})
+]
+WorkerName = Annotated[
+    str,
+    Wanted("the name of a worker, such as consume-0"),
+    WithJsonSchema({"type": "string", "pattern": rf"^[A-Za-z_][A-Za-z0-9_-]*-[0-9]+$|{SUBSTITUTED}"}),
 ]
 Target = Annotated[
     str,

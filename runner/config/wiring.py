@@ -1,4 +1,7 @@
-"""Which queue each group puts into and gets from: filled in where left out, checked where written."""
+"""Which queue each group puts into and gets from, and which policy fits the queues: filled in where left out.
+
+What is written is checked.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from runner.config.models import MOST_NAMES
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
+from runner.config.policies import LOCK_BASED
 
 if TYPE_CHECKING:
     from runner.errors import Problem
 
 _ENDS = {"producers": ("to",), "stages": ("from", "to"), "consumers": ("from",)}
+_REPAIRING = ("restart", "continue")
 
 
 def wired(root: MapNode, problems: list[Problem]) -> MapNode:
-    """The config with its queues written out, and `to` and `from` in every group.
+    """The config with its queues written out, `to` and `from` in every group, and `on_death` where it must be `fail`.
 
     Works on whatever stands there, so that a wrong queue name is told together with all other problems.
     """
@@ -41,7 +46,7 @@ def wired(root: MapNode, problems: list[Problem]) -> MapNode:
             changed[name] = (mark, _group(node, ends, names, path, problems))
         root = root.replaced(section, root.entries[section][0], MapNode(groups.mark, changed))
     _check_endless(root, problems)
-    return root
+    return _policy(root, problems)
 
 
 def _group(node: Node, ends: tuple[str, ...], names: list[str], path: str, problems: list[Problem]) -> Node:
@@ -60,6 +65,38 @@ def _group(node: Node, ends: tuple[str, ...], names: list[str], path: str, probl
             message = unknown(f"no such queue: {describe(at)}", at.value, names)
             problems.append(problem(at.mark, join(path, end), message))
     return group
+
+
+def _policy(root: MapNode, problems: list[Problem]) -> MapNode:
+    locked = _locked(root.get("queues"))
+    if locked is None:
+        return root
+    node = root.get("on_death")
+    if node is None or is_nothing(node):
+        node = MapNode(root.mark, {})
+    if not isinstance(node, MapNode):
+        return root
+    policy = node.get("policy")
+    if isinstance(policy, Scalar) and policy.value in _REPAIRING:
+        queue, kind = locked
+        message = (
+            f"{policy.value} cannot be kept with a lock-based kind: who dies may leave {join('queues', queue)} "
+            f"({kind}) locked for ever; write fail, or make its kind pipe"
+        )
+        problems.append(problem(policy.mark, "on_death.policy", message))
+    if policy is not None and not is_nothing(policy):
+        return root
+    fail = node.replaced("policy", node.mark, Scalar(node.mark, "fail"))
+    return root.replaced("on_death", root.entries["on_death"][0] if "on_death" in root.entries else root.mark, fail)
+
+
+def _locked(queues: Node | None) -> tuple[str, str] | None:
+    """The first queue whose kind is lock-based, and the kind."""
+    for name, (_, queue) in queues.entries.items() if isinstance(queues, MapNode) else ():
+        kind = queue.get("kind") if isinstance(queue, MapNode) else None
+        if isinstance(kind, Scalar) and kind.value in LOCK_BASED:
+            return name, str(kind.value)
+    return None
 
 
 def _check_endless(root: MapNode, problems: list[Problem]) -> None:

@@ -13,7 +13,20 @@ from runner.config.load import canonical, to_yaml
 from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
 from runner.planning import plan as planned
 from runner.planning.draws import sampler
-from runner.planning.plan import DeathPolicy, GroupPlan, ItemSource, Plan, QueuePlan, Role, UserCode
+from runner.planning.plan import (
+    Act,
+    DeathPolicy,
+    ErrorPolicy,
+    Fault,
+    GroupPlan,
+    ItemSource,
+    OnDeath,
+    OnError,
+    Plan,
+    QueuePlan,
+    Role,
+    UserCode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,8 +53,8 @@ def plan(config: Config) -> Plan:
         duration_ns=config.duration_ns,
         timeout_ns=config.timeout_ns,
         pythonpath=tuple(config.pythonpath),
-        on_death=DeathPolicy(),
-        hang_after_ns=60_000_000_000,
+        on_death=_on_death(config),
+        hang_after_ns=config.hang_after_ns,
         queues=tuple(_queue(name, queue) for name, queue in config.queues.items()),
         groups=tuple(_groups(config)),
         stored_config=stored,
@@ -104,6 +117,9 @@ def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -
         split=split,
         payload=producer.payload,
         duration_ns=config.duration_ns,
+        on_error=_on_error(config),
+        item_timeout_ns=_ns(producer.item_timeout),
+        faults=_faults(config, name),
         planned=None if length is None or config.duration_ns is not None else length * (1 if split else producer.count),
     )
 
@@ -145,8 +161,44 @@ def _worker_group(
         busy=group.busy is not None,
         call=None if group.call is None else _user_code(group.call),
         quota=quota,
+        on_error=_on_error(config),
+        item_timeout_ns=_ns(group.item_timeout),
+        faults=_faults(config, name),
         planned=None if quota is None else quota * group.count,
     )
+
+
+def _on_death(config: Config) -> DeathPolicy:
+    policy = OnDeath(config.on_death.policy)
+    return DeathPolicy(policy, config.on_death.max_restarts if policy is OnDeath.RESTART else 0)
+
+
+def _on_error(config: Config) -> ErrorPolicy:
+    policy = OnError(config.on_error.policy)
+    return ErrorPolicy(policy, config.on_error.retries if policy is OnError.RETRY else 0)
+
+
+def _faults(config: Config, group: str) -> tuple[Fault, ...]:
+    """The faults that strike workers of the group, in the order of the config."""
+    return tuple(
+        Fault(
+            act=Act(fault.act),
+            worker=fault.worker,
+            counter=fault.after.counter,
+            after=fault.after.count,
+            pause_ns=_scaled(round((fault.for_ or 0) * 1e9), config.time_scale),
+        )
+        for fault in config.faults
+        if fault.worker.rpartition("-")[0] == group
+    )
+
+
+def _scaled(ns: int, time_scale: float) -> int:
+    return ns if time_scale == 1 else round(ns * time_scale)
+
+
+def _ns(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1e9)
 
 
 def summary_of(plan: Plan) -> Mapping[str, Any]:
