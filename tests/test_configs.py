@@ -21,7 +21,7 @@ def name(path: Path) -> str:
 
 
 def test_the_promised_examples_are_there() -> None:
-    assert {"default", "back-pressure", "pipeline", "speed-up"} <= {path.stem for path in EXAMPLES}
+    assert {"a-worker-dies", "back-pressure", "default", "pipeline", "speed-up"} <= {path.stem for path in EXAMPLES}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name)
@@ -82,3 +82,21 @@ def test_pipeline_counts_the_long_words(tmp_path: Path) -> None:
     events = [json.loads(line) for line in (result.run_dir / "events.jsonl").read_text().splitlines()]
     counted = sorted(e["item"] for e in events if e["event"] == "done" and e["queue"] == "kept")
     assert counted == sorted(word for line in lines for word in line.lower().split() if len(word) >= 5)
+
+
+@pytest.mark.process
+@pytest.mark.xfail(reason="the engines do not act on faults yet")
+def test_a_worker_dies_and_its_item_is_handed_out_again(tmp_path: Path) -> None:
+    result = runner.run(runner.load(CONFIGS / "a-worker-dies.yaml", {"time_scale": 0.1}), out=tmp_path)
+    events = [json.loads(line) for line in (result.run_dir / "events.jsonl").read_text().splitlines()]
+    told = [event["event"] for event in events]
+    assert [told.count(event) for event in ("fault", "worker.died", "worker.restart")] == [2, 1, 1]
+    assert (result.summary["items"]["done"], result.summary["items"]["redelivered"]) == (30, 1)
+    assert result.summary["workers"]["consume-0"]["incarnations"] == 2
+
+
+@pytest.mark.parametrize("policy", ["restart", "continue"])
+def test_a_worker_dies_cannot_be_told_to_use_a_lock_based_kind(policy: str) -> None:
+    changes = {"queues.main.kind": "multiprocessing.Queue", "on_death.policy": policy}
+    with pytest.raises(runner.ConfigError, match=f"{policy} cannot be kept with a lock-based kind"):
+        runner.load(CONFIGS / "a-worker-dies.yaml", changes)

@@ -346,6 +346,19 @@ def test_positions_of_warnings_are_those_of_the_override() -> None:
     assert [str(problem).split(":")[0] for problem in config.warnings] == ["overrides"]
 
 
+def test_of_many_faults_that_strike_nobody_the_first_are_told() -> None:
+    def faults(count: int) -> list[str]:
+        fault = {"kill": "d-0", "after": {"gets": 1}}
+        with pytest.raises(ConfigError) as caught:
+            loads(GOOD, overrides={"faults": [fault] * count})
+        return [problem.message for problem in caught.value.problems]
+
+    nobody = "no such worker: the text 'd-0'; allowed: p-0, c-0"
+    assert faults(20) == [nobody] * 20
+    assert faults(21) == faults(1000) == [nobody] * 19 + [f"{nobody} (and more like it)"]
+    assert faults(1001) == ["1,001 faults; at most 1,000"]
+
+
 def test_a_count_beside_another_policy_is_doubtful() -> None:
     text = "on_death: {policy: fail, max_restarts: 3}\non_error: {retries: 2}\n" + GOOD
     assert warned(text) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.config.faults import ACTS, MOST_FAULTS
@@ -34,7 +35,9 @@ def check_aims(root: MapNode, problems: list[Problem]) -> None:
     for index, fault in enumerate(faults.items):
         if isinstance(fault, MapNode):
             _check(fault, f"faults[{index}]", groups, found)
-        if len(found) >= MOST_ALIKE:
+        if len(found) > MOST_ALIKE:
+            found = found[:MOST_ALIKE]
+            found[-1] = replace(found[-1], message=f"{found[-1].message} (and more like it)")
             break
     problems += found
 
