@@ -39,7 +39,7 @@ class LogError(MprunError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a config.
+    """One thing wrong with a config; as text it is one line, whatever stands in the config.
 
     Attributes:
         source: The file as the user named it, `<stdin>`, `--set`, `--out`, …
@@ -58,7 +58,9 @@ class Problem:
     def __str__(self) -> str:
         position = "" if self.line is None else f":{self.line}:{self.column}"
         path = f"{self.path}: " if self.path else ""
-        return f"{self.source}{position}: {path}{self.message}"
+        line = f"{self.source}{position}: {path}{self.message}"
+        # Names and paths come from configs: they may hold line breaks, and what a terminal takes for orders.
+        return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class ConfigError(UsageError):

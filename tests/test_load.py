@@ -257,6 +257,13 @@ def test_relative_paths_of_overrides_start_in_the_working_directory(folder: Path
     assert list(config.files) == [str(folder / "rows")]
 
 
+def test_a_base_is_a_regular_file_for_a_pipe_might_never_end(folder: Path) -> None:
+    os.mkfifo("pipe")
+    for base in ("pipe", "/dev/null"):
+        message = f"c:1:10: extends: {folder / base}: no regular file; wanted a config file"
+        assert told(write("c", f"extends: {base}\n{GOOD}")) == [message]
+
+
 # Files.
 
 

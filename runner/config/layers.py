@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from runner.config.substitution import Substitution
 
 MOST_BASES = 16
+_IRREGULAR = "no regular file; wanted a config file"
 SECTIONS = ("queues", "producers", "stages", "consumers")
 
 
@@ -66,7 +69,7 @@ def extended(root: MapNode, substitution: Substitution, problems: list[Problem],
     else:
         named = os.path.normpath(Path(node.mark.source).parent / node.value)
         try:
-            base = read_map(read_text(path), named, Path(path).parent, problems)
+            base = read_map(read_text(path, regular=True), named, Path(path).parent, problems)
         except OSError as error:
             problems.append(problem(node.mark, "extends", f"{path}: {reason(error)}"))
         else:
@@ -74,8 +77,16 @@ def extended(root: MapNode, substitution: Substitution, problems: list[Problem],
     return rest
 
 
-def read_text(path: str | Path) -> bytes:
-    """The file's bytes, and not many more than a config may have."""
+def read_text(path: str | Path, *, regular: bool = False) -> bytes:
+    """The file's bytes, and not many more than a config may have.
+
+    Args:
+        path: Of the file.
+        regular: Whether it must be a regular file: opening a pipe that somebody else names might wait for ever.
+    """
+    mode = Path(path).stat().st_mode if regular else stat.S_IFREG
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a directory says so itself
+        raise OSError(errno.EINVAL, _IRREGULAR)
     with Path(path).open("rb") as file:
         return file.read(yamlfile.MAX_BYTES + 1)
 
@@ -89,6 +100,8 @@ def reason(error: OSError) -> str:
             return "a directory; wanted a config file"
         case PermissionError():
             return "cannot be read: permission denied"
+        case OSError(strerror=text) if text == _IRREGULAR:
+            return _IRREGULAR
         case _:
             return f"cannot be read: {error.strerror or error}"
 
