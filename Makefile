@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format bench clean
+.PHONY: help setup test run check lint types structure docs format fuzz bench clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ docs: setup ## the documentation, into docs/_build/html
 format: setup ## ruff rewrites the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: setup ## 100,000 texts read as configs (minutes)
+	MPRUN_FUZZ_TEXTS=100000 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/test_fuzz_config.py $(ARGS)
 
 bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
 	$(BIN)/python bench/startup.py
