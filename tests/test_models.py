@@ -424,3 +424,10 @@ def test_what_only_yaml_1_1_would_read_as_no_text_is_not_quoted() -> None:
 def test_the_schema_takes_a_group_without_a_value() -> None:
     assert schema()["$defs"]["ConsumerConfig"]["type"] == ["object", "null"]
     assert schema()["$defs"]["ConsumerConfig"]["not"]["type"] == "object"
+
+
+def test_the_schema_knows_what_excludes_each_other_in_a_fault() -> None:
+    fault, after = (schema()["$defs"][name] for name in ("FaultConfig", "AfterConfig"))
+    assert fault["oneOf"] == [{"required": ["kill"]}, {"required": ["pause"]}, {"required": ["raise"]}]
+    assert fault["dependentRequired"] == {"pause": ["for"], "for": ["pause"]}
+    assert after["oneOf"] == [{"required": ["gets"]}, {"required": ["puts"]}]

@@ -17,11 +17,8 @@ MOST_FAULTS = 1_000
 _Number = Annotated[int, Ge(1), Le(MOST_ITEMS)]
 _AFTER_SCHEMA: dict[str, Any] = {"oneOf": [{"required": [counter]} for counter in COUNTERS]}
 _FAULT_SCHEMA: dict[str, Any] = {
-    "oneOf": [
-        {"required": ["kill"], "not": {"required": ["for"]}},
-        {"required": ["pause", "for"]},
-        {"required": ["raise"], "not": {"required": ["for"]}},
-    ]
+    "oneOf": [{"required": [act]} for act in ACTS],
+    "dependentRequired": {"pause": ["for"], "for": ["pause"]},
 }
 
 
