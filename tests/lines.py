@@ -67,5 +67,24 @@ def leave(t_ns: int, worker: str, **keys: Any) -> Record:
     return line("worker.exit", t_ns, **{"worker": worker, "exit_code": 0, "puts": 0, "gets": 0} | keys)
 
 
+def died(t_ns: int, worker: str, incarnation: int = 1) -> list[Record]:
+    """Return worker.died and worker.exit of one killed by SIGKILL."""
+    known = {"worker": worker, "incarnation": incarnation, "signal": 9}
+    return [line("worker.died", t_ns, why="killed by SIGKILL", **known), line("worker.exit", t_ns, **known)]
+
+
+def born(t_ns: int, worker: str, incarnation: int = 2) -> Record:
+    """Return the worker.start of a replacement."""
+    role = {"p": "producer", "s": "stage", "c": "consumer"}[worker[0]]
+    known = {"worker": worker, "group": worker[0], "role": role, "incarnation": incarnation, "pid": 9}
+    return line("worker.start", t_ns, **known)
+
+
+def again(t_ns: int, item: str, dead: str | None, delivery: int = 2, wait: int = 0, queue: str = "main") -> Record:
+    """Return a redelivery."""
+    known = {"queue": queue, "id": item, "item": 1, "delivery": delivery, "from": dead, "wait_ns": wait}
+    return line("redelivery", t_ns, **known)
+
+
 def end(t_ns: int, status: str = "completed", **totals: int) -> Record:
     return line("run.end", t_ns, status=status, reason=None, totals=totals)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lines import done, end, fate, get, leave, line, put, start
+from lines import done, end, fate, get, leave, put, start
 from logs import Topology, events_of, legal_log
 
 from runner.analysis.audit import audit
@@ -75,7 +75,9 @@ def test_an_item_named_left_or_failed_is_accounted_for(what: str) -> None:
 
 
 def test_an_item_the_run_calls_lost_is_lost() -> None:
-    assert found_in(put(10, A), fate("lost", 20, A)) == [Violation(Kind.LOST, "the run itself says so: why", (5,), (A,))]
+    assert found_in(put(10, A), fate("lost", 20, A)) == [
+        Violation(Kind.LOST, "the run itself says so: why", (5,), (A,))
+    ]
 
 
 def test_got_and_never_put_is_unexpected() -> None:
@@ -142,19 +144,6 @@ def test_a_done_has_the_delivery_of_its_get() -> None:
     assert found_in(put(10, A), get(12, A, 2), done(13, A, delivery=2)) == [
         Violation(Kind.DUPLICATED, message, (5, 6), (A,))
     ]
-
-
-def test_a_redelivered_item_may_be_got_and_done_again() -> None:
-    again = line("redelivery", 15, queue="main", id=A, item=1, delivery=2, wait_ns=0, **{"from": "c-0"})
-    log = [put(10, A), get(12, A, 2), again, get(16, A, 6, worker="c-1", delivery=2)]
-    log += [done(17, A, worker="c-1", delivery=2)]
-    assert found_in(*log, **TWO_READERS) == []
-
-
-def test_redeliveries_are_counted_one_by_one() -> None:
-    again = line("redelivery", 15, queue="main", id=A, item=1, delivery=3, wait_ns=0, **{"from": "c-0"})
-    log = [put(10, A), get(12, A, 2), again, get(16, A, 6, delivery=3), done(17, A, delivery=3)]
-    assert found_in(*log) == [Violation(Kind.DUPLICATED, "redelivery number 3 follows 1", (6,), (A,))]
 
 
 # --- who may do what

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from runner.log.events import Get
+    from runner.log.events import Get, QueueFacts
 
 PRODUCER: Final = "producer"
 STAGE: Final = "stage"
@@ -17,6 +17,9 @@ CONSUMER: Final = "consumer"
 
 FAR: Final = 1 << 62
 """An instant no event reaches."""
+
+RECOVERED: Final = 1 << 31
+"""From here on number the writers of recovered puts, each its own: their order binds nobody."""
 
 
 class Hold(Struct, gc=False):
@@ -34,13 +37,32 @@ class Hold(Struct, gc=False):
     """When the producer's put of the item's root began."""
 
 
+class Handout(Struct):
+    """An item that was handed out again, or is about to be."""
+
+    delivery: int = 1
+    """By the redeliveries so far."""
+    t_ns: int = -FAR
+    """When the last redelivery returned."""
+    origin_ns: int = 0
+    """When the producer's put of the item's root began."""
+    waits: bool = False
+    """Redelivered and not got since."""
+    ahead: Get | None = None
+    """A get that returned before its redelivery did, and its line."""
+    ahead_line: int = 0
+    previous: Hold | None = None
+    """In whose hands the item was when that get took it."""
+
+
 class WorkerAccount:
     """What one worker name did, over all its incarnations."""
 
     __slots__ = (
         "beyond",
         "busy_ns",
-        "children",
+        "dead_ns",
+        "deaths",
         "done",
         "done_ns",
         "exit_code",
@@ -90,6 +112,9 @@ class WorkerAccount:
         self.incarnations = 0
         self.started_ns = -FAR
         self.exited_ns = FAR
+        # Instant of the last incarnation's death or exit so far; how many died, which may hide a get.
+        self.dead_ns = -FAR
+        self.deaths = 0
         self.used_before_ns = 0
         self.exit_code: int | None = None
         self.puts = self.gets = self.done = 0
@@ -107,12 +132,10 @@ class WorkerAccount:
         # line is known only while gets have overtaken their puts, which is when it is asked for.
         self.last_place: dict[int, int] = {}
         self.last_line: dict[int, int] = {}
-        # Stage: item in hand -> what was put of it.
-        self.children: dict[str, set[str]] = {}
 
-    def start(self, t_ns: int) -> None:
+    def start(self, t_ns: int, incarnation: int) -> None:
         """Begin an incarnation."""
-        self.incarnations += 1
+        self.incarnations = max(incarnation, self.incarnations)
         self.started_ns = t_ns
         self.used_before_ns = self.wait_ns + self.busy_ns
 
@@ -121,10 +144,19 @@ class WorkerAccount:
         """Time spent in puts, gets and work since the start of the incarnation, all of it one after the other."""
         return self.wait_ns + self.busy_ns - self.used_before_ns
 
+    def die(self, t_ns: int, incarnation: int | None) -> None:
+        """Note that an incarnation, maybe one that never started, ended before its work did."""
+        self.incarnations = max(self.incarnations, incarnation or 1)
+        self.deaths += 1
+        self.dead_ns = t_ns
+
     def exit(self, t_ns: int, exit_code: int | None, signal: int | str | None) -> None:
         """End an incarnation; a signal becomes its negative number, as `multiprocessing` has it."""
         if exit_code is None and signal is not None:
             exit_code = -(signals.Signals[signal] if isinstance(signal, str) else signal)
+        if exit_code and self.dead_ns < self.started_ns:
+            self.deaths += 1
+        self.dead_ns = t_ns
         self.exit_code = exit_code
         self.exited_ns = t_ns
         self.rest_until(t_ns)
@@ -151,13 +183,15 @@ class QueueAccount:
         "_seen",
         "_seen_until",
         "abandoned",
+        "batch",
         "began",
-        "deliveries",
+        "children",
         "early",
         "fresh_gets",
         "fresh_ids",
         "get_began",
         "get_wait",
+        "handouts",
         "hashes",
         "held",
         "latency",
@@ -166,16 +200,22 @@ class QueueAccount:
         "maxsize",
         "name",
         "origins",
+        "overtaken",
+        "recovered",
+        "redelivered",
         "residence_ns",
         "returned",
+        "slipped",
+        "unseen",
         "upstream",
         "waiting",
         "writers",
     )
 
-    def __init__(self, name: str, maxsize: int) -> None:
+    def __init__(self, name: str, facts: QueueFacts | None = None) -> None:
         self.name = name
-        self.maxsize = maxsize
+        self.maxsize = facts.maxsize if facts else 0
+        self.batch = facts.batch if facts else 1
         self.max_depth = 0
         # What the stages that write here read.
         self.upstream: list[QueueAccount] = []
@@ -197,7 +237,17 @@ class QueueAccount:
         self.waiting: dict[str, int] = {}
         self.early: dict[str, Hold] = {}
         self.held: dict[str, Hold] = {}
-        self.deliveries: dict[str, int] = {}
+        # What was put of an item that a stage has in hand.
+        self.children: dict[str, set[str]] = {}
+        # Items handed out again; instant and line of each redelivery; instants from which on an item may have been in
+        # the hands of one who died before logging the get; line of a redelivery of what had not been put yet.
+        self.handouts: dict[str, Handout] = {}
+        self.redelivered: list[tuple[int, int]] = []
+        self.slipped: list[int] = []
+        self.unseen: dict[str, int] = {}
+        # Puts that the supervisor logged, with their places; number of gets that returned before their put did.
+        self.recovered: dict[str, int] = {}
+        self.overtaken = 0
         # Places of what was put and called left, failed or lost without having been got.
         self.abandoned: list[int] = []
         self.residence_ns = 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
+from heapq import merge
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from runner.analysis.accounts import CONSUMER, PRODUCER
+from runner.analysis import objections
+from runner.analysis.accounts import CONSUMER, PRODUCER, RECOVERED
 from runner.analysis.depth import depths
 from runner.analysis.violations import Kind
 from runner.log.events import Failed, Left, Lost
@@ -31,7 +34,10 @@ def close(ledger: Ledger) -> Verdict:
         worker.rest_until(ledger.end.t_ns if ledger.end else ledger.last_ns)
     for queue in ledger.queues.values():
         for number, puts in Counter(queue.writers).items():
-            workers[number].puts += puts
+            if number < RECOVERED:
+                workers[number].puts += puts
+        if queue.recovered:
+            _check_recovered(ledger, queue)
         for place in chain(queue.abandoned, queue.waiting.values()):
             queue.residence_ns += max(0, ledger.last_ns - queue.returned[place])
         _measure_depth(ledger, queue, judged=incomplete is None)
@@ -51,21 +57,61 @@ def _incomplete(ledger: Ledger) -> str | None:
     return None
 
 
+def _check_recovered(ledger: Ledger, queue: QueueAccount) -> None:
+    """Object to a put beside the one that the supervisor logged for a dead worker; seqs do not tell, as elsewhere."""
+    recovered = {hash(item): item for item in queue.recovered}
+    first: dict[str, int] = {}
+    for place, known in enumerate(queue.hashes):
+        if known in recovered:
+            item = recovered[known]
+            if first.setdefault(item, place) != place:
+                objections.to_second_put(ledger.violations, queue, item, first[item], place)
+
+
 def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None:
+    instants, lines = _puts(queue)
     over = None
-    for place, depth in enumerate(depths(queue.returned, queue.get_began)):
+    for place, depth in enumerate(depths(instants, chain(queue.get_began, _unlogged(ledger, queue)))):
         if depth > queue.max_depth:
             queue.max_depth = depth
             if over is None and 0 < queue.maxsize < depth:
                 over = place
     if judged and over is not None:
         message = f"queue {queue.name} held {queue.max_depth} items at most, its maxsize is {queue.maxsize}"
-        ledger.violations.add(Kind.DEPTH, message, queue.lines[over])
+        ledger.violations.add(Kind.DEPTH, message, lines[over])
+
+
+def _puts(queue: QueueAccount) -> tuple[array[int], array[int]]:
+    """Instants at which puts and redeliveries returned, ascending, and their lines."""
+    if not queue.redelivered:
+        return queue.returned, queue.lines
+    instants, lines = array("q"), array("I")
+    for instant, line in merge(zip(queue.returned, queue.lines, strict=True), queue.redelivered):
+        instants.append(instant)
+        lines.append(line)
+    return instants, lines
+
+
+def _unlogged(ledger: Ledger, queue: QueueAccount) -> list[int]:
+    """Instants at which gets may have begun that a death kept from being logged.
+
+    They are known of what was redelivered; of what nobody got, each dead reader may have received a batch.
+    """
+    deaths = sum(worker.deaths for worker in ledger.workers.values() if worker.source is queue)
+    never_got = sorted(chain(queue.abandoned, queue.waiting.values())) if deaths else []
+    return queue.slipped + [queue.returned[place] for place in never_got[: deaths * queue.batch]]
 
 
 def _settle(ledger: Ledger, queue: QueueAccount) -> None:
     """Object to every item whose way does not end: got and never put, or put and neither done nor named."""
     found = ledger.violations
+    for item, line in queue.unseen.items():
+        if not queue.was_put(item):
+            message = "redelivered, but nobody put it"
+            found.add(Kind.UNEXPECTED, message, line, item=item, queue=queue.name)
+    for handout in queue.handouts.values():
+        if handout.ahead is not None:
+            objections.to_delivery(found, handout.delivery, handout.ahead, handout.ahead_line)
     for item, hold in queue.early.items():
         queue.held.pop(item, None)
         who = hold.get.worker

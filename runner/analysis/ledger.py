@@ -5,8 +5,9 @@
      └──── early <──get───────┘   a get may return before the put it takes from does
 
 Everything is keyed by queue and id, since an id keeps its name through every stage. Only items in flight are in
-dicts; that no finished id comes again follows from rules checked locally: a producer's seqs only grow, a stage puts
-each child of an item in its hands once, a get takes what waits.
+dicts; that no finished id comes again follows from rules checked locally: a producer's seqs only grow, the stages put
+each child of an item once, a get takes what waits. What a death leaves behind is booked in `redelivery` and, where the
+supervisor logged a put for the dead, in `_recovered`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from runner.analysis import objections
-from runner.analysis.accounts import FAR, PRODUCER, STAGE, Hold, QueueAccount, WorkerAccount
+from runner.analysis import objections, parents
+from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
+from runner.analysis.early import overtaken, unmatched_get
+from runner.analysis.fate import seal
+from runner.analysis.redelivery import get_again, redeliver
 from runner.analysis.violations import Kind, Violations
 from runner.log.events import (
     Done,
@@ -29,6 +33,7 @@ from runner.log.events import (
     RunEnd,
     RunStart,
     Torn,
+    WorkerDied,
     WorkerExit,
     WorkerStart,
 )
@@ -103,6 +108,9 @@ class Ledger:
     # comparisons as will do; what exactly is wrong is for `objections` to find out.
 
     def _put(self, event: Put, line: int) -> None:  # noqa: C901
+        if event.recovered:
+            self._recovered(event, line)
+            return
         try:
             worker = self._live[event.worker]
         except KeyError:
@@ -126,7 +134,7 @@ class Ledger:
         elif wait_ns not in (0, worker.put_wait_ns):
             objections.to_overlap(self.violations, worker.put_wait_ns, event, line)
         if queue.upstream:
-            queue.origins.append(self._relay(worker, queue, event, line) if worker.relays else began)
+            queue.origins.append(self._origin(worker, queue, event, line) if worker.relays else began)
         # Of ids equally long the greater has the greater seq; below `beyond` lie those that begin with its name.
         if not (worker.last_id < item < worker.beyond and len(item) == worker.last_size) and not worker.relays:
             self._check_seq(worker, queue, event, line)
@@ -139,7 +147,7 @@ class Ledger:
         if event.late_ns is not None:
             self.lateness.append(event.late_ns)
         if queue.early and item in queue.early:
-            self._overtaken(queue, event)
+            overtaken(self.violations, queue, event)
         else:
             queue.waiting[item] = len(queue.began) - 1
 
@@ -158,8 +166,6 @@ class Ledger:
         wait_ns = event.wait_ns
         latency_ns = event.latency_ns
         item = event.id
-        if wait_ns < 0 or event.delivery != 1 or queue.deliveries:
-            objections.to_get(self.violations, queue, event, line)
         worker.gets += 1
         if t_ns != worker.get_ns:
             worker.get_ns = t_ns
@@ -168,9 +174,14 @@ class Ledger:
         elif wait_ns not in (0, worker.get_wait_ns):
             objections.to_overlap(self.violations, worker.get_wait_ns, event, line)
         queue.fresh_gets.append(event)
+        if wait_ns < 0:
+            objections.to_wait(self.violations, event, line)
+        if event.delivery != 1 or (queue.handouts and item in queue.handouts):
+            get_again(self.violations, worker, queue, event, line)
+            return
         place = queue.waiting.pop(item, None)
         if place is None:
-            self._unmatched_get(queue, event, line)
+            unmatched_get(self.violations, worker, queue, event, line)
             return
         if t_ns - latency_ns != queue.began[place] or latency_ns < 0:
             objections.to_latency(self.violations, queue, place, event, line)
@@ -178,7 +189,7 @@ class Ledger:
         if t_ns > returned:
             queue.residence_ns += t_ns - returned
         writer = queue.writers[place]
-        if place < worker.last_place.get(writer, 0) and event.delivery == 1:
+        if place < worker.last_place.get(writer, 0):
             objections.to_order(self.violations, event, line)
         worker.last_place[writer] = place
         if queue.early:
@@ -209,7 +220,8 @@ class Ledger:
         if hold.worker is not worker or get.delivery != event.delivery or not 0 <= service_ns <= t_ns - get.t_ns:
             objections.to_done(self.violations, hold, event, line)
         if worker.relays:
-            worker.children.pop(event.id, None)
+            if worker.target is not None:
+                worker.target.children.pop(event.id, None)
         else:
             self._fresh_sojourns.append(t_ns - hold.origin_ns)
 
@@ -238,89 +250,84 @@ class Ledger:
         match event:
             case RunStart():
                 self._run_start(event, line)
-            case WorkerStart():
-                worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
-                worker.start(event.t_ns)
-                self._live[worker.name] = worker
-            case WorkerExit():
-                worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
-                worker.exit(event.t_ns, event.exit_code, event.signal)
-                if worker.used_ns > event.t_ns - worker.started_ns:
-                    objections.to_lifetime(self.violations, worker, event, line)
-                self._live.pop(worker.name, None)
+            case WorkerStart() | WorkerDied() | WorkerExit():
+                self._life(event, line)
             case Redelivery():
                 self._redelivery(event, line)
             case Left() | Failed() | Lost():
-                self._fate(event, line)
+                self.fates[type(event)] += 1
+                queue = self.queues.get(event.queue) or self._unknown_queue(event.queue, line)
+                seal(self.violations, queue, event, line)
             case RunEnd():
                 self.end = event
                 self.end_line = line
             case Torn():
                 self.torn = True
 
-    def _relay(self, worker: WorkerAccount, queue: QueueAccount, event: Put, line: int) -> int:
-        """Book a stage's put under the item in its hands; return when the put of that item's root began."""
-        if worker.source is None:
-            return event.t_ns - event.wait_ns
-        parent, hold = _parent_of(event.id, worker.source)
-        if hold is None or hold.worker is not worker:
-            objections.to_relay(self.violations, queue, event, line)
-            return event.t_ns - event.wait_ns
-        children = worker.children.setdefault(parent, set())
-        if event.id in children:
-            objections.to_child(self.violations, event, line)
-        children.add(event.id)
-        return hold.origin_ns
+    def _recovered(self, event: Put, line: int) -> None:
+        """Book a put that the supervisor logged for a dead worker, maybe long after its get.
 
-    def _unmatched_get(self, queue: QueueAccount, event: Get, line: int) -> None:
-        """Book a get of what does not wait: its put may still return, else `closing` objects."""
-        if event.id in queue.held:
-            objections.to_second_get(self.violations, queue.held[event.id], event, line)
-            return
-        origin = event.t_ns - event.latency_ns
-        for source in queue.upstream:
-            # A stage that is still putting the item holds what it was made of.
-            hold = _parent_of(event.id, source)[1]
-            if hold is not None:
-                origin = hold.origin_ns
-        queue.early[event.id] = queue.held[event.id] = Hold(self.workers[event.worker], event, line, -1, origin)
+        It overlaps all that happened since it began, so no order binds it, nor does its wait say how long a worker was
+        blocked.
+        """
+        if event.t_ns < self._clock_ns:
+            self._turned_back(event.t_ns, line)
+        self._clock_ns = event.t_ns
+        worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
+        queue = worker.target
+        if queue is None or queue.name != event.queue:
+            queue = self._wrong_queue(worker, worker.target, event, line)
+        if event.wait_ns < 0 or event.delivery != 1:
+            objections.to_put(self.violations, event, line)
+        if worker.dead_ns == -FAR:
+            objections.to_recovery(self.violations, event, line)
+        if not worker.relays and not event.id.startswith(f"{worker.name}:"):
+            objections.to_name(self.violations, event, line)
+        if queue.upstream:
+            queue.origins.append(self._origin(worker, queue, event, line))
+        place = len(queue.began)
+        worker.puts += 1
+        queue.recovered[event.id] = place
+        queue.began.append(event.t_ns - event.wait_ns)
+        queue.returned.append(event.t_ns)
+        queue.lines.append(line)
+        queue.writers.append(RECOVERED + place)
+        queue.fresh_ids.append(event.id)
+        if event.id in queue.early:
+            overtaken(self.violations, queue, event)
+        else:
+            queue.waiting[event.id] = place
 
-    def _overtaken(self, queue: QueueAccount, event: Put) -> None:
-        """Book a put that returned after its get did."""
-        hold = queue.early.pop(event.id)
-        get = hold.get
-        hold.place = place = len(queue.began) - 1
-        if get.t_ns - get.latency_ns != queue.began[place] or get.latency_ns < 0:
-            objections.to_latency(self.violations, queue, place, get, hold.line)
-        writer = queue.writers[place]
-        reader = hold.worker
-        later_line = reader.last_line.get(writer, 0)
-        if later_line > hold.line and get.delivery == 1:
-            objections.to_order(self.violations, get, hold.line, later_line)
-        reader.last_place[writer] = place
-        reader.last_line[writer] = max(later_line, hold.line)
+    def _origin(self, worker: WorkerAccount, queue: QueueAccount, event: Put, line: int) -> int:
+        """Book a put into a queue that stages fill; return when the put of the item's root began."""
+        if not worker.relays:
+            return event.t_ns - event.wait_ns
+        book = parents.recovered if event.recovered else parents.relayed
+        return book(self.violations, worker, queue, event, line)
 
     def _redelivery(self, event: Redelivery, line: int) -> None:
         queue = self.queues.get(event.queue) or self._unknown_queue(event.queue, line)
-        before = queue.deliveries.get(event.id, 1)
-        if event.delivery != before + 1:
-            objections.to_redelivery(self.violations, event, before, line)
-        queue.deliveries[event.id] = event.delivery
         self.redelivered += 1
-        hold = queue.held.pop(event.id, None)
-        if hold is not None and hold.place >= 0:
-            queue.waiting[event.id] = hold.place
+        redeliver(self.violations, self.workers, queue, event, line)
 
-    def _fate(self, event: Left | Failed | Lost, line: int) -> None:
-        queue = self.queues.get(event.queue) or self._unknown_queue(event.queue, line)
-        self.fates[type(event)] += 1
-        place = queue.waiting.pop(event.id, None)
-        if place is not None:
-            queue.abandoned.append(place)
-        elif queue.held.pop(event.id, None) is None:
-            objections.to_fate(self.violations, queue, event, line)
-        if isinstance(event, Lost):
-            objections.to_loss(self.violations, event, line)
+    def _life(self, event: WorkerStart | WorkerDied | WorkerExit, line: int) -> None:
+        """Book a birth or a death."""
+        worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
+        match event:
+            case WorkerStart():
+                number = worker.incarnations + 1 if event.incarnation is None else event.incarnation
+                lives = worker.name in self._live and worker.dead_ns < worker.started_ns
+                if lives or number <= worker.incarnations:
+                    objections.to_start(self.violations, worker, event, line)
+                worker.start(event.t_ns, number)
+                self._live[worker.name] = worker
+            case WorkerDied():
+                worker.die(event.t_ns, event.incarnation)
+            case WorkerExit():
+                worker.exit(event.t_ns, event.exit_code, event.signal)
+                if worker.used_ns > event.t_ns - worker.started_ns:
+                    objections.to_lifetime(self.violations, worker, event, line)
+                self._live.pop(worker.name, None)
 
     def _run_start(self, event: RunStart, line: int) -> None:
         if self.start is not None or line != 1:
@@ -329,7 +336,7 @@ class Ledger:
         self.start = event
         self.groups = event.groups
         for name, facts in event.queues.items():
-            self.queues[name] = QueueAccount(name, facts.maxsize)
+            self.queues[name] = QueueAccount(name, facts)
         for name, group in event.groups.items():
             source, target = self.queues.get(group.source or ""), self.queues.get(group.target or "")
             if group.role == STAGE and source and target:
@@ -342,9 +349,9 @@ class Ledger:
     def _absent(self, event: Put | Get | Done, line: int) -> WorkerAccount:
         """Return the account of a worker that is not between its start and its exit."""
         worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
-        if not worker.incarnations:
+        if worker.started_ns == -FAR:
             objections.to_absence(self.violations, "without a worker.start", event, line)
-            worker.incarnations = 1
+            worker.start(event.t_ns, 1)
             self._live[worker.name] = worker
         elif worker.exited_ns < event.t_ns:
             objections.to_absence(self.violations, "after its worker.exit", event, line)
@@ -354,6 +361,7 @@ class Ledger:
         self.violations.add(Kind.UNEXPECTED, f"worker {name} belongs to no group of run.start", line)
         worker = self.workers[name] = WorkerAccount(name, len(self.workers), "", "", None, None)
         worker.incarnations = 1
+        worker.started_ns = 0
         self._live[name] = worker
         return worker
 
@@ -367,13 +375,5 @@ class Ledger:
 
     def _unknown_queue(self, name: str, line: int) -> QueueAccount:
         self.violations.add(Kind.UNEXPECTED, f"queue {name} is not in run.start", line)
-        queue = self.queues[name] = QueueAccount(name, 0)
+        queue = self.queues[name] = QueueAccount(name)
         return queue
-
-
-def _parent_of(item: str, source: QueueAccount) -> tuple[str, Hold | None]:
-    """Return the item in hand from queue `source` that became `item`: itself, or what it is a part of."""
-    if item in source.held:
-        return item, source.held[item]
-    parent = item.rpartition(".")[0]
-    return parent, source.held.get(parent)

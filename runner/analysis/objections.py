@@ -12,12 +12,19 @@ from runner.analysis.violations import Kind
 if TYPE_CHECKING:
     from runner.analysis.accounts import Hold, QueueAccount, WorkerAccount
     from runner.analysis.violations import Violations
-    from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerExit
+    from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerExit, WorkerStart
 
 
 def to_absence(found: Violations, when: str, event: Put | Get | Done, line: int) -> None:
     """Object to an event outside its worker's lifetime."""
     _add(found, Kind.CAUSALITY, f"{event.worker}: {_verb(event)} {when}", event, line)
+
+
+def to_start(found: Violations, worker: WorkerAccount, event: WorkerStart, line: int) -> None:
+    """Object to an incarnation that starts while another lives, or bears its number."""
+    number = worker.incarnations + 1 if event.incarnation is None else event.incarnation
+    message = f"{worker.name}: incarnation {number} starts, and {worker.incarnations} has not ended or had that number"
+    found.add(Kind.CAUSALITY, message, line)
 
 
 def to_lifetime(found: Violations, worker: WorkerAccount, event: WorkerExit, line: int) -> None:
@@ -40,20 +47,30 @@ def to_place(found: Violations, own: QueueAccount | None, event: Put | Get | Don
     _add(found, Kind.UNEXPECTED, f"{event.worker}: {_verb(event)} in {event.queue}, but {why}", event, line)
 
 
+def to_wait(found: Violations, event: Put | Get | Redelivery, line: int) -> None:
+    """Object to an operation that returned before it began."""
+    if event.wait_ns < 0:
+        _add(found, Kind.CAUSALITY, f"wait_ns {event.wait_ns} is negative", event, line)
+
+
 def to_put(found: Violations, event: Put, line: int) -> None:
     """Object to a put for its wait or its delivery."""
-    _to_wait(found, event, line)
+    to_wait(found, event, line)
     if event.delivery != 1:
         _add(found, Kind.DUPLICATED, f"put with delivery {event.delivery}, a put has 1", event, line)
 
 
-def to_get(found: Violations, queue: QueueAccount, event: Get, line: int) -> None:
-    """Object to a get for its wait or its delivery."""
-    _to_wait(found, event, line)
-    delivery = queue.deliveries.get(event.id, 1)
-    if event.delivery != delivery:
-        message = f"got with delivery {event.delivery}, by the redeliveries so far it is {delivery}"
-        _add(found, Kind.DUPLICATED, message, event, line)
+def to_delivery(found: Violations, delivery: int, event: Get, line: int) -> None:
+    """Object to a get of another delivery than the one handed out."""
+    message = f"got with delivery {event.delivery}, by the redeliveries so far it is {delivery}"
+    _add(found, Kind.DUPLICATED, message, event, line)
+
+
+def to_latencies(found: Violations, before: Hold, event: Get, line: int) -> None:
+    """Object to two gets of one item that disagree on when its put began."""
+    began = before.get.t_ns - before.get.latency_ns
+    message = f"latency_ns {event.latency_ns}, by the get before its put began at {began} ns"
+    _add(found, Kind.CAUSALITY, message, event, before.line, line)
 
 
 def to_seq(found: Violations, queue: QueueAccount, last_id: str, event: Put, line: int) -> None:
@@ -135,7 +152,40 @@ def to_done(found: Violations, hold: Hold, event: Done, line: int) -> None:
 def to_redelivery(found: Violations, event: Redelivery, before: int, line: int) -> None:
     """Object to a redelivery that skips or repeats a number."""
     message = f"redelivery number {event.delivery} follows {before}"
-    found.add(Kind.DUPLICATED, message, line, item=event.id, queue=event.queue)
+    _add(found, Kind.DUPLICATED, message, event, line)
+
+
+def to_late_redelivery(found: Violations, event: Redelivery, line: int) -> None:
+    """Object to a redelivery of an item that has come to its end."""
+    _add(found, Kind.UNEXPECTED, "redelivered, but it was done or had its fate before", event, line)
+
+
+def to_early_redelivery(found: Violations, event: Redelivery, get: Get, get_line: int, line: int) -> None:
+    """Object to a get that took what its redelivery had not begun to put."""
+    message = f"got at {get.t_ns} ns, its redelivery began at {event.t_ns - event.wait_ns} ns"
+    _add(found, Kind.CAUSALITY, message, event, get_line, line)
+
+
+def to_redelivery_from(found: Violations, event: Redelivery, why: str, *lines: int) -> None:
+    """Object to a redelivery from the hands of one who did not have the item."""
+    _add(found, Kind.UNEXPECTED, f"redelivered from {event.dead}, but {why}", event, *lines)
+
+
+def to_redelivery_of_the_living(found: Violations, event: Redelivery, worker: str, line: int) -> None:
+    """Object to a redelivery of what a worker that has not died may still do."""
+    _add(found, Kind.CAUSALITY, f"redelivered from {worker}, which has not died since it got it", event, line)
+
+
+def to_second_put(found: Violations, queue: QueueAccount, item: str, first: int, second: int) -> None:
+    """Object to two puts of one id, at these places of the queue's columns, one of them recovered."""
+    lines = queue.lines[first], queue.lines[second]
+    message = f"put into {queue.name} a second time"
+    found.add(Kind.DUPLICATED, message, *lines, item=item, queue=queue.name)
+
+
+def to_recovery(found: Violations, event: Put, line: int) -> None:
+    """Object to a put logged for a worker that can log its own."""
+    _add(found, Kind.CAUSALITY, f"put recovered for {event.worker}, which has not died", event, line)
 
 
 def to_fate(found: Violations, queue: QueueAccount, event: Left | Failed | Lost, line: int) -> None:
@@ -143,6 +193,21 @@ def to_fate(found: Violations, queue: QueueAccount, event: Left | Failed | Lost,
     what = type(event).__name__.lower()
     why = "it was done or had its fate before" if queue.was_put(event.id) else "nobody put it"
     found.add(Kind.UNEXPECTED, f"called {what}, but {why}", line, item=event.id, queue=event.queue)
+
+
+def to_fate_in_hand(found: Violations, hold: Hold, event: Left | Failed | Lost, line: int) -> None:
+    """Object to a fate told of other hands than the item is in."""
+    what = type(event).__name__.lower()
+    told = f"called {what} in the hands of {event.worker} with delivery {event.delivery}"
+    message = f"{told}, {hold.get.worker} holds it with {hold.get.delivery}"
+    found.add(Kind.UNEXPECTED, message, hold.line, line, item=event.id, queue=event.queue)
+
+
+def to_fate_of_delivery(found: Violations, delivery: int, event: Left | Failed | Lost, line: int) -> None:
+    """Object to a fate of a delivery that there was not."""
+    what = type(event).__name__.lower()
+    message = f"called {what} with delivery {event.delivery}, by the redeliveries it is {delivery}"
+    found.add(Kind.UNEXPECTED, message, line, item=event.id, queue=event.queue)
 
 
 def to_loss(found: Violations, event: Lost, line: int) -> None:
@@ -154,10 +219,5 @@ def _verb(event: Put | Get | Done) -> str:
     return type(event).__name__.lower()
 
 
-def _to_wait(found: Violations, event: Put | Get, line: int) -> None:
-    if event.wait_ns < 0:
-        _add(found, Kind.CAUSALITY, f"wait_ns {event.wait_ns} is negative", event, line)
-
-
-def _add(found: Violations, kind: Kind, message: str, event: Put | Get | Done, *lines: int) -> None:
+def _add(found: Violations, kind: Kind, message: str, event: Put | Get | Done | Redelivery, *lines: int) -> None:
     found.add(kind, message, *lines, item=event.id, queue=event.queue)

@@ -140,7 +140,7 @@ def figures(ledger: Ledger, verdict: Verdict) -> Summary:
         items=items,
         throughput=items.done / makespan_s if makespan_s else None,
         latency=only or spread(_joined(queue.latency for queue in accounts)),
-        wait_put=spread(_joined(array("q", list(map(sub, queue.returned, queue.began))) for queue in accounts)),
+        wait_put=spread(_joined(_put_waits(queue) for queue in accounts)),
         wait_get=spread(_joined(queue.get_wait for queue in accounts)),
         service=spread(ledger.service),
         lateness=spread(ledger.lateness),
@@ -194,6 +194,14 @@ def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
         incarnations=worker.incarnations,
         exit_code=worker.exit_code,
     )
+
+
+def _put_waits(queue: QueueAccount) -> array[int]:
+    """How long puts took, without those that were logged long after they returned."""
+    waits = array("q", list(map(sub, queue.returned, queue.began)))
+    for place in sorted(queue.recovered.values(), reverse=True):
+        waits.pop(place)
+    return waits
 
 
 def _joined(columns: Iterable[array[int]]) -> array[int]:

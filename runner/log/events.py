@@ -70,7 +70,7 @@ class WorkerStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="wor
     worker: str
     group: str | None = None
     role: str | None = None
-    incarnation: int = 1
+    incarnation: int | None = None
     pid: int | None = None
 
 
@@ -83,8 +83,20 @@ class WorkerExit(Struct, frozen=True, kw_only=True, tag_field="event", tag="work
     signal: int | str | None = None
 
 
+class WorkerDied(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.died"):
+    """A worker ended before its work did; its `worker.exit` follows."""
+
+    t_ns: Nanoseconds
+    worker: str
+    incarnation: int | None = None
+    why: str | None = None
+
+
 class Put(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag="put"):
-    """A put that returned at `t_ns`, having begun at `t_ns - wait_ns`."""
+    """A put that returned at `t_ns`, having begun at `t_ns - wait_ns`.
+
+    A recovered one was begun by a worker that died; the supervisor logged it at `t_ns`, at which it had returned.
+    """
 
     t_ns: Nanoseconds
     worker: str
@@ -93,6 +105,7 @@ class Put(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag="p
     wait_ns: Nanoseconds
     late_ns: Nanoseconds | None = None
     delivery: int = 1
+    recovered: bool = False
 
 
 class Get(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag="get"):
@@ -120,12 +133,13 @@ class Done(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag="
 
 
 class Redelivery(Struct, frozen=True, kw_only=True, tag_field="event", tag="redelivery"):
-    """An item handed out again after a death; `delivery` is the new number."""
+    """An item handed out again after a death: a put that returned at `t_ns`; `delivery` is the new number."""
 
     t_ns: Nanoseconds
     queue: str
     id: str
     delivery: int
+    wait_ns: Nanoseconds = 0
     dead: str | None = field(default=None, name="from")
 
 
@@ -162,7 +176,7 @@ class RunEnd(Struct, frozen=True, kw_only=True, tag_field="event", tag="run.end"
 
 
 class Other(Struct, frozen=True, kw_only=True):
-    """An event this module has no record for: `worker.died`, `error`, or a kind yet to come."""
+    """An event this module has no record for: `error`, `fault`, `hang`, or a kind yet to come."""
 
     event: str
     t_ns: Nanoseconds
@@ -175,7 +189,9 @@ class Torn(Struct, frozen=True, kw_only=True):
     length: int
 
 
-_Known: TypeAlias = Put | Get | Done | RunStart | WorkerStart | WorkerExit | Redelivery | Left | Failed | Lost | RunEnd
+_Known: TypeAlias = (
+    Put | Get | Done | RunStart | WorkerStart | WorkerExit | WorkerDied | Redelivery | Left | Failed | Lost | RunEnd
+)
 Event: TypeAlias = _Known | Other | Torn
 
 _decoder: Final[msgspec.json.Decoder[_Known]] = msgspec.json.Decoder(_Known)
