@@ -14,7 +14,7 @@ from runner.engines import engine
 from runner.engines.closing import settle, write_log
 from runner.engines.contract import Status
 from runner.engines.signals import Signals
-from runner.errors import ConfigError, ExitCode, LogError, StoreError
+from runner.errors import ConfigError, ExitCode, StoreError
 from runner.log import rundir
 from runner.log.chronicle import Chronicle
 from runner.log.events import SCHEMA, records
@@ -101,17 +101,14 @@ def audit(run: str | Path) -> Verdict:
     """Check a stored log again, from the log alone.
 
     Args:
-        run: A run directory or an `events.jsonl`.
+        run: A run directory or an `events.jsonl`. Where the run goes on, or its supervisor was killed, the journals
+            are read; what they hold is never complete.
 
     Raises:
         LogError: There is no event log.
     """
     path = Path(run)
-    if path.is_dir():
-        path /= rundir.EVENTS
-        if not path.exists():
-            raise LogError(f"{path.parent}: has no {rundir.EVENTS}; has the run ended?")
-    return analyse(path)[1]
+    return analyse(rundir.RunDir(path).log if path.is_dir() else path)[1]
 
 
 def _prepare(store: RunDir, planned: Plan, command_line: list[str], overrides: Mapping[str, Any]) -> dict[str, Any]:

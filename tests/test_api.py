@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_starts(tmp_path
 def test_a_folder_without_a_log_cannot_be_audited(tmp_path: Path) -> None:
     from runner.errors import LogError
 
-    with pytest.raises(LogError, match=r"has no events\.jsonl"):
+    with pytest.raises(LogError, match=r"has neither events\.jsonl nor journals"):
         runner.audit(tmp_path)
     with pytest.raises(LogError):
         runner.audit(tmp_path / "nowhere")

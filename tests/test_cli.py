@@ -265,9 +265,16 @@ class TestOtherCommands:
         manifest = json.loads((stored / "manifest.json").read_text())
         (stored / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
         (stored / "summary.json").unlink()
+        (stored / "events.jsonl").unlink()
+        assert execute(["show"]) == 2
+        (stored / "journals").mkdir()
+        capfd.readouterr()
         assert execute(["show"]) == 0
-        assert "It has no figures" in capfd.readouterr().out
-        assert execute(["show", "--json"]) == 2
+        out = capfd.readouterr().out
+        assert "still running, or was killed" in out
+        assert "running, audit unknown: the log is incomplete" in out
+        assert execute(["show", "--json"]) == 0
+        assert json.loads(capfd.readouterr().out)["status"] == "running"
 
     def test_runs_lists_all_that_can_and_cannot_be_read(self, here: Path, stored: Path, capfd: Capture) -> None:
         torn = here / "runs" / "20200101T000000Z-torn-0000"

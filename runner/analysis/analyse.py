@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
 from runner.analysis.summary import Summary, figures
-from runner.log.events import read_chunks
+from runner.log import events, salvage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 def analyse(path: Path) -> tuple[Summary, Verdict]:
-    """Read `events.jsonl` and return its figures and whether it contradicts itself.
+    """Read a log and return its figures and whether it contradicts itself.
+
+    Args:
+        path: An `events.jsonl`; or the folder with the journals of a run that has none, which is never complete.
 
     Raises:
         LogError: It cannot be read, or is no event log; the message names the line.
     """
     ledger = Ledger()
-    for chunk in read_chunks(path):
+    unfinished = path.is_dir()
+    for chunk in salvage.read_chunks(path) if unfinished else events.read_chunks(path):
         ledger.feed(chunk)
-    verdict = close(ledger)
+    verdict = close(ledger, incomplete=salvage.INCOMPLETE if unfinished else None)
     return figures(ledger, verdict), verdict

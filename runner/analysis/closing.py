@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from runner.analysis.violations import Verdict
 
 
-def close(ledger: Ledger) -> Verdict:
+def close(ledger: Ledger, incomplete: str | None = None) -> Verdict:
     """Close the books and give the verdict; call it once, after the last event.
 
     An incomplete log is judged by what no missing line could mend: not by items unaccounted for, by totals, nor by
     depth, since a get that took an item may have begun before the log breaks off and returned after.
+
+    Args:
+        ledger: The books.
+        incomplete: Why the log is known not to be whole; None: it may be, and shows itself whether it is.
     """
-    incomplete = _incomplete(ledger)
+    incomplete = incomplete or _incomplete(ledger)
     workers = list(ledger.workers.values())
     for worker in workers:
         ledger.last_ns = max(ledger.last_ns, worker.put_ns, worker.get_ns, worker.done_ns)

@@ -12,11 +12,14 @@ from runner.cli.streams import console, put_out
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runner.log.rundir import RunDir
+
 
 def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> None:
     """Show a stored run: what it was, and its figures.
 
-    With --json, the run's summary.json.
+    With --json, the run's summary.json. Of a run that goes on, or whose supervisor was killed, the figures are what its
+    journals hold so far, with the status `running`.
 
       mprun show
       mprun show runs/20260101T120000Z-default-1a2b --json | jq .latency.p99
@@ -25,16 +28,26 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
 
     stored = find(run, Path(out))
     if as_json:
-        put_out(json.dumps(stored.summary(), indent=2, ensure_ascii=False) + "\n")
+        put_out(json.dumps(figures(stored), indent=2, ensure_ascii=False) + "\n")
         return
     manifest = stored.manifest()
     put_out(essentials(manifest))
     if manifest["status"] == "running":
-        put_out("It has no figures: it is still running, or was killed before its end.\n")
-        return
+        put_out("It is still running, or was killed before its end: these are the figures so far.\n\n")
     from runner.cli import tables
 
-    tables.show(tables.closing(stored.summary()), console())
+    tables.show(tables.closing(figures(stored)), console())
+
+
+def figures(stored: RunDir) -> Mapping[str, Any]:
+    """The run's summary: the stored one, or what its log or its journals say so far."""
+    if stored.has_summary:
+        return stored.summary()
+    from runner.analysis.analyse import analyse
+
+    log = stored.log
+    computed = analyse(log)[0].to_dict()
+    return computed if log.is_file() else {**computed, "status": "running"}
 
 
 def essentials(manifest: Mapping[str, Any]) -> str:

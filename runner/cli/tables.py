@@ -64,8 +64,10 @@ def verdict(audit: Mapping[str, Any]) -> str:
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
+    code = summary["exit_code"]
+    status = summary["status"] if code is None else f"{summary['status']} (exit {code})"
     return (
-        f"{summary['status']} (exit {summary['exit_code']}), {verdict(summary['audit'])}, seed {summary['seed']}, "
+        f"{status}, {verdict(summary['audit'])}, seed {summary['seed']}, "
         f"makespan {duration(summary['makespan_s'])}, {number(summary['throughput'])} items/s"
     )
 

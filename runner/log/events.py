@@ -22,9 +22,9 @@ SCHEMA: Final = 1
 
 _CHUNK: Final = 1 << 18
 _LONGEST_LINE: Final = 1 << 26
-_LIMIT: Final = 1 << 61
+LIMIT_NS: Final = 1 << 61
 
-Nanoseconds: TypeAlias = Annotated[int, Meta(ge=-_LIMIT, le=_LIMIT)]
+Nanoseconds: TypeAlias = Annotated[int, Meta(ge=-LIMIT_NS, le=LIMIT_NS)]
 """Bounded so that sums and differences of two still fit 64 bits."""
 
 
@@ -292,13 +292,14 @@ def _decode_each(lines: Iterable[bytes]) -> tuple[list[Event], str | None]:
     events: list[Event] = []
     for line in lines:
         try:
-            events.append(_decode_line(line))
+            events.append(decoded(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return events, str(error)
     return events, None
 
 
-def _decode_line(line: bytes) -> Event:
+def decoded(line: bytes) -> Event:
+    """The event in one line; raises msgspec.DecodeError or UnicodeDecodeError where it is none."""
     try:
         return _decoder.decode(line)
     except msgspec.ValidationError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ LATEST: Final = "latest"
 
 _LONGEST_NAME: Final = 100
 """Bytes of a run's name in its folder's, which may have 255."""
+
+_LONGEST_END: Final = 1 << 20
+"""Bytes that a log's last line may have."""
 
 
 class RunDir:
@@ -52,9 +56,27 @@ class RunDir:
         """Where the workers write while the run goes on."""
         return self.path / JOURNALS
 
+    @property
+    def log(self) -> Path:
+        """The event log; while the run goes on, and where its supervisor was killed, the folder of the journals.
+
+        Raises:
+            LogError: There is neither.
+        """
+        if self.journals.is_dir() and not _is_finished(self.events):
+            return self.journals
+        if self.events.exists():
+            return self.events
+        raise LogError(f"{self.path}: has neither {EVENTS} nor {JOURNALS}; is it a run directory?")
+
     def manifest(self) -> dict[str, Any]:
         """What ran, where, with what; raises LogError where there is none."""
         return self._json(MANIFEST)
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether the figures are stored."""
+        return (self.path / SUMMARY).is_file()
 
     def summary(self) -> dict[str, Any]:
         """The stored figures; raises LogError where there are none."""
@@ -98,6 +120,18 @@ class RunDir:
     def drop_journals(self) -> None:
         """Remove what the log has replaced."""
         shutil.rmtree(self.journals, ignore_errors=True)
+
+
+def _is_finished(log: Path) -> bool:
+    """Whether an event log ends with `run.end`."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LONGEST_END))
+            last = file.read()
+    except OSError:
+        return False
+    return last.endswith(b"\n") and last[:-1].rpartition(b"\n")[2].startswith(b'{"event":"run.end"')
 
 
 def create(out: Path, name: str) -> RunDir:
