@@ -19,6 +19,7 @@ class Envelope(msgspec.Struct, gc=False):
         suffix: `.0.1` where stages made several items of one, else empty.
         padding: The configured `payload`, carried along and never looked at.
         fragment: The item as the log shows it, once rendered (see `runner.log.journal`).
+        skip: Of what a stage makes of it, so many were put before the worker that had it died.
     """
 
     producer: int
@@ -29,3 +30,4 @@ class Envelope(msgspec.Struct, gc=False):
     suffix: str = ""
     padding: bytes = b""
     fragment: bytes | None = None
+    skip: int = 0

@@ -85,7 +85,6 @@ def test_pipeline_counts_the_long_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.xfail(reason="the engines do not act on faults yet")
 def test_a_worker_dies_and_its_item_is_handed_out_again(tmp_path: Path) -> None:
     result = runner.run(runner.load(CONFIGS / "a-worker-dies.yaml", {"time_scale": 0.1}), out=tmp_path)
     events = [json.loads(line) for line in (result.run_dir / "events.jsonl").read_text().splitlines()]

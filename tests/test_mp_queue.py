@@ -52,7 +52,7 @@ def elsewhere(writer: MpWriter, *items: int) -> None:
 
 
 def test_what_is_put_is_got_with_all_it_carries(queue: MpQueue) -> None:
-    connector = queue.connector(0, writes=True)
+    connector = queue.connector(0, 1, writes=True)
     writer, reader = connector.writer(lambda: False), connector.reader(lambda: False)
     with within(20):
         for sent in [*envelopes(1, True, None, 2**70, "x", [1]), *envelopes(1, suffix=".0", padding=b"1", delivery=2)]:
@@ -63,7 +63,7 @@ def test_what_is_put_is_got_with_all_it_carries(queue: MpQueue) -> None:
 
 
 def test_every_reader_sees_the_end_and_sees_it_again(queue: MpQueue) -> None:
-    connector = queue.connector(0, writes=True)
+    connector = queue.connector(0, 1, writes=True)
     writer = connector.writer(lambda: False)
     readers = [connector.reader(lambda: False) for _ in range(3)]
     with within(20):
@@ -76,7 +76,7 @@ def test_every_reader_sees_the_end_and_sees_it_again(queue: MpQueue) -> None:
 
 def test_a_read_takes_what_is_there_up_to_batch_and_limit_and_never_the_token(tmp_path: Path) -> None:
     queue = made(tmp_path, batch=4)
-    connector = queue.connector(0, writes=True)
+    connector = queue.connector(0, 1, writes=True)
     writer, reader = connector.writer(lambda: False), connector.reader(lambda: False)
     with within(20):
         elsewhere(writer, *range(8))
@@ -91,7 +91,7 @@ def test_a_read_takes_what_is_there_up_to_batch_and_limit_and_never_the_token(tm
 
 def test_a_writer_that_waits_for_room_ends_when_told_to(tmp_path: Path) -> None:
     queue = made(tmp_path, maxsize=1)
-    writer = queue.connector(0, writes=True).writer(lambda: True)
+    writer = queue.connector(0, 1, writes=True).writer(lambda: True)
     writer.put(envelopes(1))
     with within(5), pytest.raises(Stopped):
         writer.put(envelopes(2))
@@ -102,7 +102,7 @@ def test_an_item_that_cannot_be_pickled_is_named(queue: MpQueue) -> None:
     """Not left to the feeder thread, which would print a traceback and lose it."""
     bad = envelopes(lambda: None)
     with pytest.raises(UnsendableItem) as caught:
-        queue.connector(0, writes=True).writer(lambda: False).put(bad)
+        queue.connector(0, 1, writes=True).writer(lambda: False).put(bad)
     assert caught.value.envelope is bad[0]
 
 

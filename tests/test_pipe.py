@@ -14,6 +14,7 @@ from runner.envelope import Envelope
 from runner.planning.plan import QueuePlan
 from runner.queues.contract import Stopped, UnsendableItem
 from runner.queues.pipe import PipeQueue
+from runner.queues.tickets import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +34,12 @@ class Ends:
         self.folder = folder
 
     def writer(self, worker: int = 0) -> Writer:
-        connector = self.queue.connector(worker, writes=True)
+        connector = self.queue.connector(worker, 1, writes=True)
         connector.end = os.dup(connector.end)
         return connector.writer(lambda: self.told)
 
     def reader(self) -> ProcessReader:
-        connector = self.queue.connector(9, writes=False)
+        connector = self.queue.connector(9, 1, writes=False)
         connector.end = os.dup(connector.end)
         return connector.reader(lambda: self.told)
 
@@ -92,7 +93,7 @@ def test_a_write_takes_128_and_a_read_no_more_than_batch_and_limit(tmp_path: Pat
 
 def test_the_end_is_seen_when_the_last_writer_has_closed(ends: Ends) -> None:
     writers, reader = [ends.writer(0), ends.writer(1)], ends.reader()
-    ends.queue.release()
+    ends.queue.end()
     writers[0].put(envelopes(1))
     writers[0].close()
     writers[1].put(envelopes(2))
@@ -104,7 +105,7 @@ def test_the_end_is_seen_when_the_last_writer_has_closed(ends: Ends) -> None:
 
 def test_a_writer_whose_readers_are_gone_is_stopped(ends: Ends) -> None:
     writer = ends.writer()
-    ends.queue.release()
+    ends.queue.close()
     with pytest.raises(Stopped):
         writer.put(envelopes(1))
 
@@ -148,7 +149,7 @@ def test_a_writer_that_waits_for_room_ends_when_told_to(tmp_path: Path) -> None:
 def test_a_writer_that_waits_for_room_ends_when_no_reader_is_left(tmp_path: Path) -> None:
     ends = Ends(tmp_path, maxsize=1)
     writer, reader = ends.writer(), ends.reader()
-    ends.queue.release()
+    ends.queue.close()
     writer.put(envelopes(1))
     reader.cut()  # its end of the pipe is gone with that
     with within(5), pytest.raises(Stopped):
@@ -171,7 +172,8 @@ def test_an_item_that_finds_no_room_is_filed_away_once(tmp_path: Path) -> None:
         del waiting[: writer.put(waiting)]
         got += reader.get(64)
     assert [one.item for one in got] == ["x" * 1000] * 50
-    assert (tmp_path / "payload-0.bin").stat().st_size < 60_000
+    once = 50 * sum(map(len, record_of(Envelope(3, 0, "x" * 1000))))
+    assert (tmp_path / "payload-0.1.bin").stat().st_size == once
     ends.queue.close()
 
 

@@ -39,7 +39,7 @@ consumers: {{c: {{count: 2, call: {{target: "actions:die", kwargs: {{how: {how},
 @every_kind
 @every_method
 def test_a_killed_worker_ends_the_run_and_is_named(kind: str, method: str, tmp_path: Path) -> None:
-    ran = execute(dying("SIGKILL", method=method, kind=kind), tmp_path)
+    ran = execute(dying("SIGKILL", method=method, kind=kind) + "on_death: {policy: fail}\n", tmp_path)
     assert (ran.result.exit_code, ran.end["status"]) == (1, "failed")
     died = ran.of("worker.died")
     assert died
@@ -48,9 +48,12 @@ def test_a_killed_worker_ends_the_run_and_is_named(kind: str, method: str, tmp_p
     signals = {event["worker"]: event.get("signal") for event in ran.of("worker.exit")}
     assert signals[died[0]["worker"]] == "SIGKILL"
     ran.assert_accounted()
-    lost = ran.of("lost")
-    assert lost
-    assert {event["worker"] for event in lost} <= {event["worker"] for event in died}
+    held = [event for event in ran.of("lost", "left") if event["why"].startswith("in hand when ")]
+    assert held
+    assert {event["worker"] for event in held} <= {event["worker"] for event in died}
+    # A pipe tells what the dead had; where locks are shared nobody knows.
+    assert {event["event"] for event in held} == {"left" if kind == "pipe" else "lost"}
+    assert ("kind pipe can" in ran.end["reason"]) == (kind != "pipe")
 
 
 @pytest.mark.parametrize(

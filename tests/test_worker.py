@@ -69,6 +69,9 @@ class Naps:
     def close(self, writer: Writer) -> None:
         writer.close()
 
+    def kill(self) -> None:
+        raise KeyboardInterrupt
+
 
 class Bench:
     """One worker of a config, with all it needs, and what it has journalled."""

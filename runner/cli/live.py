@@ -181,4 +181,4 @@ def _merge(run: LiveRun) -> Merge:
     from runner.log.render import Renderer, json_processors
 
     renderer = Renderer(Clock.load(run.folder), run.plan.origins.prefix, json_processors())
-    return Merge(owners(run.plan, run.folder), run.chronicle, renderer, slots=_SLOTS)
+    return Merge(owners(run.plan, run.folder, run.chronicle), run.chronicle, renderer, slots=_SLOTS)

@@ -6,6 +6,7 @@ from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Final
 
 from runner.cli import figures
+from runner.engines.board import State
 from runner.planning.plan import Role
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def line(plan: Plan, board: Board, now_ns: int) -> str:
         now_ns: On the monotonic clock.
     """
     if not board.zero:
-        ready = sum(board.slot(index).state > 0 for index in range(plan.size))
+        ready = sum(board.slot(index).state >= State.READY for index in range(plan.size))
         return f"starting: {ready} of {plan.size} workers are ready"
     seconds = (now_ns - board.zero) / 1e9
     counts = dict.fromkeys(Role, 0)

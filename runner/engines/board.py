@@ -3,7 +3,8 @@
 The first slot is the run's own: the instant the start gate opened.
 
 Every word has one writer: the worker for its state and counters, the supervisor for the order to stop. A word is
-stored by one aligned 8-byte store, so readers need no lock.
+stored by one aligned 8-byte store, so readers need no lock. Counters go on over all incarnations of a worker; between
+two of them the supervisor brings them up to what the journal says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ GETS: Final = 2
 DONES: Final = 3
 STOP: Final = 4
 CLOSED: Final = 5
-_WORDS: Final = 8
+TAKEN: Final = 6
+SKIPPED: Final = 7
+UNTIL: Final = 8
+_WORDS: Final = 16
 _ZERO: Final = 0
 
 
@@ -33,17 +37,18 @@ class State(IntEnum):
     """What a worker is doing."""
 
     STARTING = 0
-    READY = 1
-    RUNNING = 2
-    PUTTING = 3
-    GETTING = 4
-    SLEEPING = 5
-    BUSY = 6
-    CALLING = 7
-    CLOSING = 8
-    FINISHED = 9
-    STOPPED = 10
-    FAILED = 11
+    PREPARING = 1
+    READY = 2
+    RUNNING = 3
+    PUTTING = 4
+    GETTING = 5
+    SLEEPING = 6
+    BUSY = 7
+    CALLING = 8
+    CLOSING = 9
+    FINISHED = 10
+    STOPPED = 11
+    FAILED = 12
 
     @property
     def ended(self) -> bool:
@@ -79,14 +84,16 @@ class Board:
         """The slot of the worker with this index in the plan."""
         return Slot(self.words, (1 + worker) * _WORDS)
 
-    def balanced(self, plan: Plan) -> bool:
-        """Whether in every queue as many items are done as were put."""
-        puts, dones = Counter[str](), Counter[str]()
+    def open_items(self, plan: Plan) -> Counter[str]:
+        """How many items each queue's writers put and its readers have neither done nor skipped."""
+        open_items = Counter({queue.name: 0 for queue in plan.queues})
         for worker in plan.workers():
             slot = self.slot(worker.index)
-            puts[worker.group.target or ""] += slot.puts
-            dones[worker.group.source or ""] += slot.dones
-        return all(puts[queue.name] == dones[queue.name] for queue in plan.queues)
+            if worker.group.target is not None:
+                open_items[worker.group.target] += slot.puts
+            if worker.group.source is not None:
+                open_items[worker.group.source] -= slot.dones + slot.skipped
+        return open_items
 
     def close(self) -> None:
         """Unmap the file; slots must not be used any more."""
@@ -126,6 +133,32 @@ class Slot:
     def dones(self) -> int:
         """Items done."""
         return self.words[self.base + DONES]
+
+    @property
+    def skipped(self) -> int:
+        """Items set aside because their work failed."""
+        return self.words[self.base + SKIPPED]
+
+    @property
+    def taken(self) -> int:
+        """How many items of the last read it has begun to work on."""
+        return self.words[self.base + TAKEN]
+
+    @property
+    def until(self) -> int:
+        """When what it does now is planned to end, in ns of the monotonic clock; long past where nothing is planned."""
+        return self.words[self.base + UNTIL]
+
+    def correct(self, puts: int, gets: int, dones: int, skipped: int) -> None:
+        """Bring a dead worker's counters up to what its journals count."""
+        words, base = self.words, self.base
+        words[base + PUTS], words[base + GETS], words[base + DONES], words[base + SKIPPED] = puts, gets, dones, skipped
+
+    def begin_again(self) -> None:
+        """Make a dead worker's slot that of its replacement, which has not started."""
+        words, base = self.words, self.base
+        words[base + TAKEN] = words[base + UNTIL] = 0
+        words[base + STATE] = State.STARTING
 
     @property
     def closed(self) -> bool:

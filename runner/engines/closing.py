@@ -5,15 +5,15 @@ from __future__ import annotations
 import gc
 import hashlib
 from dataclasses import replace
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from runner.engines.contract import Outcome, Status
 from runner.log.leftovers import Leftover, leavings
 from runner.log.merge import Merge, Owner
+from runner.planning.plan import LOCK_BASED, OnError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runner.log.chronicle import Chronicle
@@ -23,12 +23,15 @@ _ALL: Final = 1 << 62
 """An instant after every other."""
 
 
-def owners(plan: Plan, folder: Path) -> list[Owner]:
-    """Whose journals a run has, in plan order."""
-    return [
-        Owner(worker.name, worker.group.source, worker.group.target, folder / f"{worker.name}.1.journal")
+def owners(plan: Plan, folder: Path, chronicle: Chronicle) -> list[Owner]:
+    """Whose journals a run has, in plan order; then those of replacements, in the order of their starts."""
+    first = {
+        worker.name: Owner(worker.name, worker.group.source, worker.group.target, folder / f"{worker.name}.1.journal")
         for worker in plan.workers()
-    ]
+    }
+    starts = (entry for _, entry in chronicle.entries if entry["event"] == "worker.start")
+    later = [first[entry["worker"]].at(entry["incarnation"]) for entry in starts if entry["incarnation"] > 1]
+    return [*first.values(), *later]
 
 
 def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> Outcome:
@@ -36,29 +39,19 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
     counts = dict.fromkeys(("left", "failed", "lost"), 0)
     if outcome.status is Status.COMPLETED and outcome.balanced:
         return replace(outcome, fates=counts)
-    found = leavings(owners(plan, folder), plan.origins.prefix)
-    failed = dict(chain.from_iterable(_failures(plan, error) for _, error in found.errors))
+    found = leavings(owners(plan, folder, chronicle), plan.origins.prefix, outcome.recovered)
+    errors = [error for _, error in found.errors if error["then"] != OnError.RETRY]
+    failed = {(error["queue"], error["id"]): error["why"] for error in errors if "id" in error} | outcome.aside
     dead = {entry["worker"]: entry["why"] for _, entry in chronicle.entries if entry["event"] == "worker.died"}
     for item in found.items:
         event, level, why = _fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
         counts[event] += 1
         chronicle.add(event, level, queue=item.queue, id=item.id, delivery=item.delivery, worker=item.worker, why=why)
+    fatal = [error for error in errors if error["then"] == OnError.FAIL]
     reason = outcome.reason
-    if outcome.status is Status.FAILED and found.errors:
-        reason = f"{found.errors[0][1]['worker']} failed: {found.errors[0][1]['why']}"
+    if outcome.status is Status.FAILED and fatal and not outcome.aside:
+        reason = f"{fatal[0]['worker']} failed: {fatal[0]['why']}"
     return replace(outcome, reason=reason, fates=counts)
-
-
-def _failures(plan: Plan, error: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
-    """The (queue, id) of each item an `error` event is about, and why: a stage's put fails what it got, too."""
-    if "id" not in error:
-        return
-    queue, item, why = error["queue"], error["id"], error["why"]
-    yield (queue, item), why
-    for group in plan.writers(queue):
-        if group.source is not None and error["worker"].rpartition("-")[0] == group.name:
-            yield (group.source, item), why
-            yield (group.source, item.rpartition(".")[0]), why
 
 
 def _fate(
@@ -67,15 +60,16 @@ def _fate(
     """Event, level and reason for an item that was put and not done."""
     if failure is not None:
         return "failed", "error", failure
-    if item.worker in dead:
-        return "lost", "error", f"in hand when {dead[item.worker]}"
+    held = f"in hand when {dead[item.worker]}; " if item.worker in dead else ""
+    if held and plan.queue(item.queue).kind in LOCK_BASED:
+        return "lost", "error", held.removesuffix("; ")
     if outcome.status is not Status.COMPLETED:
-        return "left", "warning", f"the run ended first: {outcome.reason}"
+        return "left", "warning", f"{held}the run ended first: {outcome.reason}"
     readers = plan.readers(item.queue)
     holders = readers if item.worker is None else [g for g in readers if item.worker.rpartition("-")[0] == g.name]
     if all(_may_end_early(plan, group) for group in holders):
-        return "left", "info", "every reader of its queue was finished"
-    return "lost", "error", "the run completed without it"
+        return "left", "info", f"{held}every reader of its queue was finished"
+    return "lost", "error", f"{held}the run completed without it"
 
 
 def _may_end_early(plan: Plan, group: GroupPlan) -> bool:
@@ -90,7 +84,7 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
     from runner.log.render import Renderer, json_processors  # structlog: slow to import, needed only now
 
     renderer = Renderer(outcome.clock, plan.origins.prefix, json_processors())
-    merge = Merge(owners(plan, folder), chronicle, renderer)
+    merge = Merge(owners(plan, folder, chronicle), chronicle, renderer)
     digest = hashlib.sha256()
     collecting = gc.isenabled()
     gc.disable()  # a million short-lived tuples and no cycle: the collector would only cost time
@@ -101,7 +95,9 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
                 digest.update(text)
                 file.write(text)
             level = "info" if outcome.status is Status.COMPLETED else "error"
-            totals = {**merge.totals, **outcome.fates, "redelivered": 0}
+            redelivered = sum(entry["event"] == "redelivery" for _, entry in chronicle.entries)
+            totals = {**merge.totals, **outcome.fates, "redelivered": redelivered}
+            totals["put"] += len(outcome.recovered)
             chronicle.add("run.end", level, status=outcome.status, reason=outcome.reason, totals=totals)
             text = _joined(merge.batch(_ALL))
             digest.update(text)

@@ -34,7 +34,9 @@ class Outcome:
         reason: In a sentence; None for a completed run.
         signal: The signal that interrupted it.
         clock: Where its time began: when the start gate opened, or when the run ended if it never did.
-        balanced: Whether the board shows every item that was put as done; what it says of the dead may be too low.
+        balanced: Whether every item that was put is done, by the board's account.
+        aside: Items (queue, id) that are not handed out any more, and why.
+        recovered: Puts that dead writers began and the supervisor logged: queue, and producer, seq, suffix of the item.
         fates: Number of items `left`, `failed` and `lost`, once they are named.
     """
 
@@ -43,6 +45,8 @@ class Outcome:
     signal: int | None
     clock: Clock
     balanced: bool
+    aside: dict[tuple[str, str], str] = field(default_factory=dict)
+    recovered: tuple[tuple[str, tuple[int, int, str]], ...] = ()
     fates: dict[str, int] = field(default_factory=dict)
 
 

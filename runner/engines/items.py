@@ -16,17 +16,22 @@ if TYPE_CHECKING:
     from runner.planning.plan import WorkerPlan
 
 
-def items(worker: WorkerPlan, guarded: Callable[[UserCode], Iterator[Any]]) -> Iterator[tuple[int, Any]]:
+def items(
+    worker: WorkerPlan, guarded: Callable[[UserCode], Iterator[Any]], after: int = -1
+) -> Iterator[tuple[int, Any]]:
     """(seq, item) of everything the worker is to put; nothing for a worker that is no producer.
 
     Args:
         worker: Whose items.
         guarded: Gives the items of user code, so that the engine knows when user code runs.
+        after: The last seq that was put before, by a former incarnation; -1: none.
     """
     group = worker.group
     if group.role is not Role.PRODUCER:
         return iter(())
     first, stride = (worker.position, group.count) if group.split else (0, 1)
+    if after >= 0:
+        first = after + stride
     match group.items:
         case None:
             return ((seq, seq) for seq in itertools.count(first, stride))

@@ -8,6 +8,8 @@ board says stop and kills as ever when it does not. The supervisor's death kills
 from __future__ import annotations
 
 import contextlib
+import errno
+import faulthandler
 import fcntl
 import os
 import signal
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board, Slot, State
+from runner.engines.stillness import DUMP_STACKS, stack_path
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
 from runner.log.journal import JournalWriter
@@ -28,12 +31,17 @@ from runner.queues.contract import Stopped
 if TYPE_CHECKING:
     from types import FrameType
 
+    from runner.engines.resume import Resume
     from runner.planning.plan import WorkerPlan
-    from runner.queues.contract import Connector, ProcessReader, Writer
+    from runner.queues.contract import Connector, ProcessReader, ProcessWriter, Writer
 
 
 FOR_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP)
 """Signals that a terminal sends to all processes of a command, and that only the supervisor obeys."""
+
+
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+"""What a full or failing disk says."""
 
 
 class WorkerExit(IntEnum):
@@ -64,6 +72,8 @@ class Job:
 
     Attributes:
         worker: Who it is and what it does.
+        incarnation: 1 for the first process behind the name.
+        resume: Where the one before it stopped.
         workers: Number of all workers, which gives the board's size.
         folder: Where board, journals and payload files are.
         batch: Largest number of items in one write.
@@ -77,6 +87,8 @@ class Job:
     """
 
     worker: WorkerPlan
+    incarnation: int
+    resume: Resume
     workers: int
     folder: str
     batch: int
@@ -91,7 +103,7 @@ class Job:
     @property
     def journal(self) -> Path:
         """The journal of this incarnation."""
-        return Path(self.folder) / f"{self.worker.name}.1.journal"
+        return Path(self.folder) / f"{self.worker.name}.{self.incarnation}.journal"
 
 
 def main(job: Job) -> None:
@@ -99,15 +111,20 @@ def main(job: Job) -> None:
     _leave_signals_to_the_supervisor()
     for descriptor in job.foreign:
         os.close(descriptor)
+    _keep_to_itself(job)
     os.dup2(2, 1)
     _die_with(job.lifeline.fd)
+    _show_stack_when_asked(job)
     board = Board(Path(job.folder) / "board", job.workers)
     slot = board.slot(job.worker.index)
+    slot.state = State.PREPARING
     interruption = SignalInterruption(slot)
     try:
         state = _work(job, board, slot, interruption)
         code = WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK
     except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise  # such as a descriptor that user code has closed: this process is broken, and dies of it
         sys.stderr.write(f"mprun: {job.worker.name}: {error}\n")
         state, code = State.FAILED, WorkerExit.DISK
     # Python takes its handler away before it exits, and a second SIGTERM would kill.
@@ -129,9 +146,33 @@ def _leave_signals_to_the_supervisor() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_SUPERVISOR)
 
 
+def _keep_to_itself(job: Job) -> None:
+    """No program that user code starts gets what keeps the run together, and no process it forks keeps it open."""
+    ends = [descriptor for end in (job.source, job.target) if end for descriptor in end.descriptors]
+    for descriptor in (*ends, job.ready.fd, job.gate.fd, job.lifeline.fd):
+        os.set_inheritable(descriptor, False)
+
+
+def _close_in_children(*ends: ProcessReader | ProcessWriter | None) -> None:
+    """See to it that a process which user code forks, and which may live for long, holds no queue open."""
+
+    def close() -> None:
+        for descriptor in [one for end in ends if end is not None for one in end.descriptors]:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    os.register_at_fork(after_in_child=close)
+
+
+def _show_stack_when_asked(job: Job) -> None:
+    path = stack_path(Path(job.folder), job.worker.name, job.incarnation)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    faulthandler.register(DUMP_STACKS, file=file, all_threads=True)
+
+
 def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) -> State:
     journal = JournalWriter(job.journal)
-    worker = Worker(job.worker, journal, slot, interruption, job.batch)
+    worker = Worker(job.worker, journal, slot, interruption, job.batch, job.resume)
     extend_path(job.pythonpath)
     try:
         worker.prepare()
@@ -141,6 +182,7 @@ def _work(job: Job, board: Board, slot: Slot, interruption: SignalInterruption) 
     reader = None if job.source is None else job.source.reader(slot.stopped)
     interruption.reader = reader
     writer = None if job.target is None else job.target.writer(slot.stopped)
+    _close_in_children(reader, writer)
     slot.state = State.READY
     os.write(job.ready.fd, b"\0")
     os.close(job.ready.fd)
@@ -191,6 +233,10 @@ class SignalInterruption:
             writer.close()
         finally:
             self._waiting = False
+
+    def kill(self) -> None:
+        """See `Interruption.kill`."""
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _die_with(lifeline: int) -> None:

@@ -4,7 +4,8 @@
         +-- signals, timeout, watch, order to stop: board word + event of the thread
 
 Queue kinds do not bind here: every queue is a FIFO of the same `maxsize`. A thread cannot be killed: a call that
-outlasts its grace is abandoned, and its item is left.
+outlasts its grace is abandoned, and its item is left; a `kill` among the faults ends the thread's loop at its next
+step, and is then answered like the death of a process.
 """
 
 from __future__ import annotations
@@ -13,31 +14,37 @@ import contextlib
 import sys
 import threading
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic, monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.limits import provide_descriptors
+from runner.engines.recovery import Recovery
+from runner.engines.resume import FROM_THE_START
+from runner.engines.stillness import Stillness, waiting
 from runner.engines.stop import Stop, overdue
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
+from runner.planning.plan import OnDeath
 from runner.queues.contract import Stopped
-from runner.queues.fifo import Fifo, FifoEnd
+from runner.queues.fifo import Fifo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from runner.engines.contract import Outcome, Watch
+    from runner.engines.resume import Resume
     from runner.engines.signals import Signals
     from runner.log.chronicle import Chronicle
     from runner.planning.plan import Plan, WorkerPlan
     from runner.queues.contract import Writer
 
 _TICK_S: Final = 0.1
+_SOON_S: Final = 0.002
 _DESCRIPTORS_PER_WORKER: Final = 3
 
 
@@ -64,6 +71,10 @@ def _path_extended(folders: tuple[str, ...]) -> Iterator[None]:
         sys.path[:] = before
 
 
+class Killed(Exception):  # noqa: N818 - the end of a thread, not an error
+    """A fault ends this thread."""
+
+
 class EventInterruption:
     """Waiting that the thread's event cuts short."""
 
@@ -79,16 +90,37 @@ class EventInterruption:
         """See `Interruption.close`."""
         writer.close()
 
+    def kill(self) -> None:
+        """See `Interruption.kill`: a thread ends by itself."""
+        raise Killed
+
 
 @dataclass(slots=True)
 class Hand:
-    """A worker thread as the main thread knows it; `told_at` is when it was told to stop (`time.monotonic`)."""
+    """A worker thread as the main thread knows it.
+
+    Attributes:
+        worker: Who it is.
+        incarnation: From 1.
+        slot: Its slot on the board.
+        told: Set to cut its waiting short.
+        before: Puts and gets of its former incarnations.
+        thread: Its thread, once started.
+        alive: Whether it has not been seen to end.
+        died: Whether a fault has ended it.
+        replaced: Whether another incarnation has taken its place.
+        told_at: When it was told to stop (`time.monotonic`).
+    """
 
     worker: WorkerPlan
+    incarnation: int
     slot: Slot
     told: threading.Event
-    thread: threading.Thread
+    before: tuple[int, int]
+    thread: threading.Thread | None = None
     alive: bool = True
+    died: bool = False
+    replaced: bool = False
     told_at: float | None = None
 
     def tell_to_stop(self) -> None:
@@ -119,14 +151,16 @@ class Crew:
             for queue in self._plan.queues
         }
         self._hands: list[Hand] = []
+        self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._fifos)
+        self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
         self.abandoned = False
 
     def run(self) -> Outcome:
         """From the first start to the last end."""
         for worker in self._plan.workers():
-            self._start(worker)
-        while self._stop.at is None and any(hand.slot.state is State.STARTING for hand in self._hands):
+            self._start(worker, 1, FROM_THE_START)
+        while self._stop.at is None and any(hand.slot.state < State.READY for hand in self._hands):
             self._look_around()
         clock = Clock(monotonic_ns(), time_ns())
         clock.save(self._live.folder)
@@ -134,45 +168,52 @@ class Crew:
         self._gate.set()
         while any(hand.alive for hand in self._hands):
             self._look_around()
-        return self._stop.outcome(clock, balanced=self._live.board.balanced(self._plan))
+        aside = self._recovery.aside
+        if aside:
+            self._stop.order(Status.FAILED, f"{aside[0].id} {aside[0].why}")
+        balanced = not aside and not any(self._live.board.open_items(self._plan).values())
+        outcome = self._stop.outcome(clock, balanced=balanced)
+        return replace(outcome, aside={(each.queue, each.id): each.why for each in aside})
 
-    def _start(self, worker: WorkerPlan) -> None:
+    def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
         slot = self._live.board.slot(worker.index)
-        told = threading.Event()
-        thread = threading.Thread(target=self._work, args=(worker, slot, told), name=worker.name, daemon=True)
-        self._hands.append(Hand(worker, slot, told, thread))
-        group = worker.group
-        self._chronicle.add(
-            "worker.start", worker=worker.name, group=group.name, role=group.role, incarnation=1, pid=None
-        )
-        thread.start()
+        hand = Hand(worker, incarnation, slot, threading.Event(), (slot.puts, slot.gets))
+        self._hands.append(hand)
+        self._chronicle.add("worker.start", **self._about(hand))
+        hand.thread = threading.Thread(target=self._work, args=(hand, resume), name=worker.name, daemon=True)
+        hand.thread.start()
 
-    def _work(self, worker: WorkerPlan, slot: Slot, told: threading.Event) -> None:
+    def _work(self, hand: Hand, resume: Resume) -> None:
         """A worker thread, from its first line to its last."""
         try:
-            slot.state = self._life(worker, slot, told)
+            hand.slot.state = self._life(hand, resume)
+        except Killed:
+            hand.died = True
         except OSError as error:
-            sys.stderr.write(f"mprun: {worker.name}: {error}\n")
-            slot.state = State.FAILED
+            sys.stderr.write(f"mprun: {hand.worker.name}: {error}\n")
+            hand.slot.state = State.FAILED
         except BaseException:
             traceback.print_exc()
-            slot.state = State.FAILED  # a thread that never says so would be waited for without end
+            hand.slot.state = State.FAILED  # a thread that never says so would be waited for without end
         finally:
             self._changed.set()
 
-    def _life(self, worker: WorkerPlan, slot: Slot, told: threading.Event) -> State:
-        group = worker.group
-        journal = JournalWriter(self._live.folder / f"{worker.name}.1.journal")
+    def _life(self, hand: Hand, resume: Resume) -> State:
+        worker, slot, group = hand.worker, hand.slot, hand.worker.group
+        slot.state = State.PREPARING
+        journal = JournalWriter(self._live.folder / f"{worker.name}.{hand.incarnation}.journal")
         try:
             batch = self._plan.queue(group.target).batch if group.target else 1
-            life = Worker(worker, journal, slot, EventInterruption(told), batch)
+            life = Worker(worker, journal, slot, EventInterruption(hand.told), batch, resume)
             try:
                 life.prepare()
             except UserCodeError as error:
                 life.report(error)
                 return State.FAILED
-            reader = None if group.source is None else FifoEnd(self._fifos[group.source], slot.stopped)
-            writer = None if group.target is None else FifoEnd(self._fifos[group.target], slot.stopped)
+            source, target = self._fifos.get(group.source or ""), self._fifos.get(group.target or "")
+            at = (worker.index, hand.incarnation, slot.stopped)
+            reader = None if source is None else source.end_of(*at)
+            writer = None if target is None else target.end_of(*at)
             slot.state = State.READY
             self._changed.set()
             self._gate.wait()
@@ -181,10 +222,10 @@ class Crew:
             journal.close()
 
     def _look_around(self) -> None:
-        self._changed.wait(_TICK_S)
+        self._changed.wait(_SOON_S if any(map(self._recovery.pending, self._fifos)) else _TICK_S)
         self._changed.clear()
-        for hand in self._hands:
-            if hand.alive and hand.slot.state.ended:
+        for hand in list(self._hands):
+            if hand.alive and (hand.died or hand.slot.state.ended):
                 self._part_with(hand)
         for number in self._signals.fresh():
             if self._stop.interrupt(number):
@@ -193,6 +234,9 @@ class Crew:
                 self._abandon(all_of_them=True)
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._stop.at is None:
+            self._recovery.deliver()
+            self._look_for_the_hung()
         self._abandon()
         if self._watch is not None:
             self._watch.tick(self._live)
@@ -211,28 +255,80 @@ class Crew:
         """A thread has ended: enter how, and draw the consequences."""
         hand.alive = False
         failed = hand.slot.state is State.FAILED
-        self._enter_exit(hand, 1 if failed else 0)
+        goes_on = self._stop.at is None and self._plan.on_death.policy is not OnDeath.FAIL
+        left = self._recovery.bury(hand.worker, hand.incarnation, hand.slot, hand_out=goes_on) if hand.died else None
+        self._enter_exit(hand, **({"signal": "SIGKILL"} if hand.died else {"exit_code": 1 if failed else 0}))
         if failed:
             self._order_stop(Status.FAILED, f"{hand.worker.name} failed")
-        if self._stop.at is None and hand.worker.group.source is not None:
+        if left is not None:
+            self._answer_death(hand, left.last(hand.worker))
+        if self._stop.at is None and hand.worker.group.source is not None and not hand.replaced:
             self._dismiss_writers(hand.worker.group.source)
 
-    def _enter_exit(self, hand: Hand, code: int) -> None:
+    def _answer_death(self, hand: Hand, last: str | None) -> None:
+        """What `Supervisor` does, for a thread that a fault has ended."""
+        name, policy = hand.worker.name, self._plan.on_death
+        why = f"{name} was killed by a fault"
+        self._chronicle.add("worker.died", "error", worker=name, incarnation=hand.incarnation, why=why, item=last)
+        if policy.policy is OnDeath.FAIL:
+            self._order_stop(Status.FAILED, why)
+        elif policy.policy is OnDeath.CONTINUE:
+            if hand.worker.group.target is not None and not hand.slot.closed:
+                self._fifos[hand.worker.group.target].leave()
+        elif hand.incarnation > policy.max_restarts:
+            again = f", after {policy.max_restarts} restarts (on_death.max_restarts)" if policy.max_restarts else ""
+            self._order_stop(Status.FAILED, f"{why}{again}")
+        else:
+            hand.replaced = True
+            worker, incarnation = hand.worker, hand.incarnation + 1
+            self._chronicle.add("worker.restart", "warning", worker=name, incarnation=incarnation, why=why)
+            hand.slot.begin_again()
+            self._start(worker, incarnation, self._recovery.resume(worker))
+
+    def _look_for_the_hung(self) -> None:
+        """Stop a run in which nothing moves, or in which an item takes too long: a thread cannot be killed."""
+        living = [hand for hand in self._hands if hand.alive]
+        if not self._stillness.is_too_long(hand.slot for hand in living):
+            return
+        frames = sys._current_frames()  # noqa: SLF001 - the only way to another thread's stack
+        waits = []
+        for hand in living:
+            name = hand.worker.name
+            frame = frames.get((hand.thread and hand.thread.ident) or 0)
+            stack = "".join(traceback.format_stack(frame)) if frame is not None else None
+            journal = self._live.folder / f"{name}.{hand.incarnation}.journal"
+            waits.append(waiting(hand.worker, hand.slot, journal, stack))
+        seconds = self._plan.hang_after_ns / 1e9
+        why = f"nothing has moved for {seconds:g} s: " + "; ".join(f"{w['worker']} waits {w['waits']}" for w in waits)
+        self._chronicle.add("hang", "error", why=why, workers=waits)
+        self._order_stop(Status.FAILED, why)
+
+    def _about(self, hand: Hand) -> dict[str, Any]:
         group = hand.worker.group
+        return {
+            "worker": hand.worker.name, "group": group.name, "role": group.role, "incarnation": hand.incarnation,
+            "pid": None,
+        }  # fmt: skip
+
+    def _enter_exit(self, hand: Hand, **how: Any) -> None:
+        puts, gets = hand.before
         self._chronicle.add(
-            "worker.exit",
-            "info" if code == 0 else "warning",
-            worker=hand.worker.name, group=group.name, role=group.role, incarnation=1, pid=None,
-            exit_code=code, puts=hand.slot.puts, gets=hand.slot.gets,
+            "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
+            **self._about(hand), **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
         )  # fmt: skip
 
     def _dismiss_writers(self, queue: str) -> None:
         """Once every reader of a queue has ended, whoever still puts there is stopped."""
-        if any(hand.alive for hand in self._hands if hand.worker.group.source == queue):
+        current = [hand for hand in self._hands if not hand.replaced]
+        readers = [hand for hand in current if hand.worker.group.source == queue]
+        if any(hand.alive for hand in readers):
             return
-        for hand in self._hands:
-            if hand.worker.group.target == queue and not hand.slot.closed:
-                hand.tell_to_stop()
+        dead = [hand for hand in readers if hand.died]
+        writing = [h for h in current if h.alive and h.worker.group.target == queue and not h.slot.closed]
+        if dead and (writing or self._fifos[queue].depth() or self._recovery.pending(queue)):
+            self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
+        for hand in writing:
+            hand.tell_to_stop()
         for fifo in self._fifos.values():  # a stage may wait at the one it gets from
             fifo.wake()
 
@@ -244,6 +340,6 @@ class Crew:
             if all_of_them or overdue(hand.told_at, calling=hand.slot.state is State.CALLING):
                 hand.alive = False
                 self.abandoned = True
-                self._enter_exit(hand, 1)
+                self._enter_exit(hand, exit_code=1)
                 if self._stop.at is None and hand.worker.group.source is not None:
                     self._dismiss_writers(hand.worker.group.source)

@@ -5,7 +5,8 @@
       +---reply: instant, envelope, result ------------+      counters on the board
 
 A batch of puts is written when it is full and before anything that may wait: a pause, a service, user code, a get
-from an empty hand, the end. What a stage reports done meanwhile is logged after the puts it stands behind.
+from an empty hand, the end. What a stage reports done meanwhile is logged after the puts it stands behind. Where items
+may fail one by one (`on_error`), each put is written at once, so that it is known whose it is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.engines import usercode
-from runner.engines.board import CLOSED, DONES, GETS, PUTS, STATE, STOP, State
+from runner.engines.board import CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
+from runner.engines.faults import Faults
 from runner.engines.items import items
+from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
+from runner.planning.plan import OnError, Role
 from runner.queues.contract import Stopped, UnsendableItem
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 _PUTTING: Final = int(State.PUTTING)
 _GETTING: Final = int(State.GETTING)
 _UNLIMITED: Final = 1 << 30
+_FAR: Final = 1 << 62
 
 
 class Interruption(Protocol):
@@ -44,6 +49,13 @@ class Interruption(Protocol):
     def close(self, writer: Writer) -> None:
         """Close a writer, which may have to wait for readers; raises `Stopped` likewise."""
 
+    def kill(self) -> None:
+        """End the worker at once, as a SIGKILL does; does not return."""
+
+
+class Abandoned(Exception):  # noqa: N818 - the end of a worker, not an error
+    """The item in hand failed, and the policy is to end the worker; its `error` event is written."""
+
 
 class Worker:
     """One worker's life between the start gate and its end.
@@ -54,10 +66,17 @@ class Worker:
         slot: Its own on the board.
         interruption: How it waits.
         batch: Largest number of items in one write.
+        resume: Where an incarnation before this one stopped.
     """
 
     def __init__(
-        self, plan: WorkerPlan, journal: JournalWriter, slot: Slot, interruption: Interruption, batch: int
+        self,
+        plan: WorkerPlan,
+        journal: JournalWriter,
+        slot: Slot,
+        interruption: Interruption,
+        batch: int,
+        resume: Resume = FROM_THE_START,
     ) -> None:
         self._plan = plan
         self._journal = journal
@@ -65,11 +84,14 @@ class Worker:
         self._words = slot.words
         self._base = slot.base
         self._interruption = interruption
-        self._batch = batch
+        self._batch = batch if plan.group.on_error.policy is OnError.FAIL else 1
+        self._resume = resume
         self._reader: Reader = _NO_END
         self._writer: Writer = _NO_END
         self._zero = 0
-        self._puts = self._gets = self._dones = 0
+        self._puts, self._gets, self._dones, self._skipped = slot.puts, slot.gets, slot.dones, slot.skipped
+        self._hand = 0
+        self._faults = Faults(plan, self, journal, resume)
         self._pending: list[Envelope] = []
         self._reports: list[tuple[int, Envelope, int, int | None]] = []
         self._taken: list[Envelope] = []
@@ -82,7 +104,7 @@ class Worker:
         group = self._plan.group
         if group.call is not None:
             self._function = usercode.function(group.call)
-        self._items = items(self._plan, self._guarded)
+        self._items = items(self._plan, self._guarded, self._resume.seq)
 
     def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
         """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.
@@ -94,29 +116,31 @@ class Worker:
         """
         self._reader, self._writer, self._zero = reader or _NO_END, writer or _NO_END, zero
         try:
-            self._drive(step.steps(self._plan, self._items))
+            self._drive(step.steps(self._plan, self._items, self._slot.dones))
             self._flush()
         except Stopped:
             return State.STOPPED
+        except Abandoned:
+            return State.FAILED
         except UnsendableItem as error:
-            self.report(UserCodeError("put", str(error), error.__cause__), error.envelope)
+            self.report(UserCodeError("put", str(error), error.__cause__), self._behind(error.envelope))
             return State.FAILED
         except UserCodeError as error:
             self.report(error, self._in_hand)
             return State.FAILED
         return State.FINISHED
 
-    def report(self, error: UserCodeError, envelope: Envelope | None = None) -> None:
-        """Write an `error` event: what user code did, to which item."""
+    def report(self, error: UserCodeError, envelope: Envelope | None = None, then: OnError = OnError.FAIL) -> None:
+        """Write an `error` event: what user code did, to which item, and what comes of it."""
         group = self._plan.group
         known: dict[str, Any] = {"worker": self._plan.name}
         if envelope is not None:
             known |= {
-                "queue": group.target if error.place == "put" else group.source,
+                "queue": group.target if group.role is Role.PRODUCER else group.source,
                 "id": self._plan.item_id(envelope),
                 "delivery": envelope.delivery,
             }
-        known |= {"why": str(error), "place": error.place, "traceback": error.trace}
+        known |= {"why": str(error), "place": error.place, "then": then, "traceback": error.trace}
         self._journal.raw(monotonic_ns(), {"event": "error", "level": "error", **known})
 
     def _drive(self, steps: step.Steps) -> None:
@@ -128,14 +152,20 @@ class Worker:
             step.Busy: self._busy,
             step.Call: self._call,
             step.Next: self._next,
+            step.Failed: self._failed,
             step.Close: self._close,
         }
+        actions = self._faults.among(actions)
         send = steps.send
         reply: Any = None
         try:
             while True:
                 what = send(reply)
-                reply = actions[what.__class__](what)
+                try:
+                    reply = actions[what.__class__](what)
+                except step.WorkFailed as failure:
+                    what = steps.throw(failure)
+                    reply = actions[what.__class__](what)
         except StopIteration:
             return
 
@@ -146,7 +176,10 @@ class Worker:
             raise Stopped
         words[base + STATE] = _PUTTING
         envelope.began = began = monotonic_ns()
-        self._writer.put([envelope])
+        try:
+            self._writer.put([envelope])
+        except UnsendableItem as error:
+            raise step.WorkFailed(UserCodeError("put", str(error), error.__cause__)) from error
         returned = monotonic_ns()
         self._journal.log(PUT, envelope, returned, returned - began, None)
         self._puts += 1
@@ -196,6 +229,7 @@ class Worker:
             if self._pending:
                 self._flush()
             words[base + STATE] = _GETTING
+            words[base + TAKEN] = 0
             began = monotonic_ns()
             taken = self._reader.get(get.limit or _UNLIMITED)
             returned = monotonic_ns()
@@ -209,8 +243,10 @@ class Worker:
             if len(taken) > 1:
                 taken.reverse()
             self._taken = taken
+            self._hand = len(taken)
         self._service = 0
         self._in_hand = envelope = self._taken.pop()
+        words[base + TAKEN] = self._hand - len(self._taken)
         return envelope
 
     def _done(self, done: step.Done) -> None:
@@ -222,31 +258,74 @@ class Worker:
             self._words[self._base + DONES] = self._dones
         self._in_hand = None
 
+    def _failed(self, failed: step.Failed) -> int:
+        """Report the failure; the item is set aside where the policy says so, or the worker ends."""
+        error = failed.error
+        assert isinstance(error, UserCodeError)  # noqa: S101 - what this class raises
+        self.report(error, failed.envelope, failed.then)
+        if failed.then is OnError.FAIL:
+            raise Abandoned
+        if failed.then is OnError.SKIP and self._in_hand is not None:
+            self._skipped += 1
+            self._words[self._base + SKIPPED] = self._skipped
+            self._in_hand = None
+        self._service = 0
+        return monotonic_ns() - self._zero
+
     def _sleep(self, sleep: step.Sleep) -> None:
         self._flush()
-        self._slot.state = State.SLEEPING
         began = monotonic_ns()
-        self._interruption.nap(sleep.ns / 1e9)
+        self._idle(sleep.ns, began)
         self._service += monotonic_ns() - began
+
+    @property
+    def puts(self) -> int:
+        """Puts that have returned, over all incarnations."""
+        return self._puts
+
+    @property
+    def holds_an_item(self) -> bool:
+        """Whether it works on an item."""
+        return self._in_hand is not None
+
+    def idle(self, ns: int) -> None:
+        """Do nothing for so long."""
+        self._idle(ns, monotonic_ns())
+
+    def kill(self) -> None:
+        """End at once; does not return."""
+        self._interruption.kill()
+
+    def _idle(self, ns: int, began: int) -> None:
+        self._words[self._base + UNTIL] = min(began + ns, _FAR)
+        self._slot.state = State.SLEEPING
+        self._interruption.nap(ns / 1e9)
         self._slot.state = State.RUNNING
 
     def _busy(self, busy: step.Busy) -> None:
         self._flush()
-        slot = self._slot
+        slot, words, until_word = self._slot, self._words, self._base + UNTIL
         slot.state = State.BUSY
         began = monotonic_ns()
         until = thread_time_ns() + busy.ns
-        while thread_time_ns() < until:
+        while (left := until - thread_time_ns()) > 0:
             if slot.stopped():
                 raise Stopped
+            words[until_word] = monotonic_ns() + left
         self._service += monotonic_ns() - began
         slot.state = State.RUNNING
 
     def _call(self, call: step.Call) -> Any:
-        return self._in_user_code(self._function, call.envelope.item)
+        return self._worked(self._function, call.envelope.item)
 
     def _next(self, advance: step.Next) -> Any:
-        return self._in_user_code(next, advance.generator, step.EXHAUSTED)
+        return self._worked(next, advance.generator, step.EXHAUSTED)
+
+    def _worked(self, what: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return self._in_user_code(what, *arguments)
+        except UserCodeError as error:
+            raise step.WorkFailed(error) from error
 
     def _in_user_code(self, what: Callable[..., Any], *arguments: Any) -> Any:
         self._flush()
@@ -255,10 +334,11 @@ class Worker:
             raise Stopped
         slot.state = State.CALLING
         began = monotonic_ns()
-        result = usercode.called(what, *arguments, name=self._plan.name)
-        self._service += monotonic_ns() - began
-        slot.state = State.RUNNING
-        return result
+        try:
+            return usercode.called(what, *arguments, name=self._plan.name)
+        finally:
+            self._service += monotonic_ns() - began
+            slot.state = State.RUNNING
 
     def _guarded(self, code: UserCode) -> Iterator[Any]:
         """The items of a user's iterable, found at once, each then taken as user code."""
@@ -268,6 +348,18 @@ class Worker:
     def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
         while (item := self._in_user_code(next, iterator, step.EXHAUSTED)) is not step.EXHAUSTED:
             yield item
+
+    def _behind(self, output: Envelope) -> Envelope | None:
+        """The item that an output of a batch belongs to: itself, or what a stage made it of."""
+        if self._plan.group.role is Role.PRODUCER:
+            return output
+        reports = [envelope for _, envelope, _, _ in self._reports]
+        hands = [*reports, *([self._in_hand] if self._in_hand is not None else [])]
+        for held in hands:
+            known = (held.producer, held.seq) == (output.producer, output.seq)
+            if known and output.suffix in (held.suffix, f"{held.suffix}.{output.suffix.rpartition('.')[2]}"):
+                return held
+        return self._in_hand
 
     def _close(self, _: step.Close) -> None:
         self._flush()

@@ -24,10 +24,10 @@ class Chronicle:
         self.entries: list[tuple[int, dict[str, Any]]] = []
         self._file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
 
-    def add(self, event: str, level: str = "info", **keys: Any) -> None:
-        """Enter an event as of now; raises OSError when the disk is full."""
+    def add(self, event: str, level: str = "info", *, instant: int = 0, **keys: Any) -> None:
+        """Enter an event as of now, or of the instant just read; raises OSError when the disk is full."""
         entry = {"event": event, "level": level, **keys}
-        instant = monotonic_ns()
+        instant = instant or monotonic_ns()
         self.entries.append((instant, entry))
         os.write(self._file, json.dumps({"instant": instant, **entry}).encode() + b"\n")
 

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from runner.envelope import Envelope
@@ -53,6 +53,7 @@ _pack_into: Final = _SLOT.pack_into
 _WINDOW: Final = 12288
 """Smallest number of bytes that is whole slots and whole pages."""
 _LARGEST_WINDOW: Final = 96 * _WINDOW
+_READ_AT_ONCE: Final = 1 << 14
 
 Record: TypeAlias = tuple[int, int, int, int, Any, int, int, int, int]
 """(instant, first figure, second figure, seq, item, producer, delivery, flags, kind); an item that is no
@@ -98,6 +99,14 @@ def _shown(item: object) -> str:
     with suppress(Exception):
         return repr(item).encode(errors="backslashreplace").decode()
     return f"<{type(item).__qualname__} object>"
+
+
+def tail_of(envelope: Envelope) -> bytes:
+    """What a record's tail says of an item, rendered once: the suffix of its id, NUL, the JSON members that show it."""
+    tail = envelope.fragment
+    if tail is None:
+        tail = envelope.fragment = envelope.suffix.encode() + b"\0" + item_members(envelope.item)
+    return tail
 
 
 class JournalWriter:
@@ -148,11 +157,10 @@ class JournalWriter:
             else:
                 self._position = position + _SIZE
                 return
-        if envelope.fragment is None:
-            envelope.fragment = envelope.suffix.encode() + b"\0" + item_members(item)
+        tail = tail_of(envelope)
         self._log_tail(
-            envelope.fragment,
-            (instant, first, second, envelope.seq, len(envelope.fragment),
+            tail,
+            (instant, first, second, envelope.seq, len(tail),
              envelope.producer, envelope.delivery, flags | _TAIL, kind),
         )  # fmt: skip
 
@@ -208,6 +216,24 @@ class JournalReader:
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
+
+
+def records_of(path: Path) -> Iterator[Record]:
+    """All records of a journal whose writer is gone, in order; none where it never was."""
+    try:
+        reader = JournalReader(path)
+    except FileNotFoundError:
+        return
+    try:
+        while records := reader.read(_READ_AT_ONCE):
+            yield from records
+    finally:
+        reader.close()
+
+
+def suffix_of(record: Record) -> str:
+    """What stages added to the id of a record's item."""
+    return "" if record[4].__class__ is int else record[4].partition(b"\0")[0].decode()
 
 
 def _parse(data: bytes) -> tuple[list[Record], int]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runner.log.journal import GET, PUT, RAW, JournalReader
+from runner.log.journal import GET, PUT, RAW, records_of, suffix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runner.log.journal import Record
     from runner.log.merge import Owner
 
-_SLOTS: Final = 1 << 14
 _Key: TypeAlias = tuple[str | None, int, int, str]
 
 
@@ -49,25 +48,31 @@ class Leavings:
     errors: list[tuple[int, dict[str, Any]]]
 
 
-def leavings(owners: Sequence[Owner], prefix: Callable[[int], str]) -> Leavings:
+def leavings(
+    owners: Sequence[Owner], prefix: Callable[[int], str], recovered: Iterable[tuple[str, tuple[int, int, str]]] = ()
+) -> Leavings:
     """Read all journals for what is left.
 
     Args:
         owners: Of the journals.
         prefix: Gives `produce-0:` for a producer's index in the plan.
+        recovered: Puts that stand in no journal: queue, and producer, seq, suffix of the item.
     """
-    balance: dict[_Key, int] = {}
+    balance: dict[_Key, int] = {(queue, *key): 1 for queue, key in recovered}
     holder: dict[_Key, tuple[str, int]] = {}
     errors: list[tuple[int, dict[str, Any]]] = []
     for owner in owners:
-        for record in _records(owner):
+        for record in records_of(owner.journal):
             kind = record[8]
             if kind == RAW:
-                errors.append((record[0], json.loads(record[4])))
+                event = json.loads(record[4])
+                if event["event"] == "error":
+                    errors.append((record[0], event))
                 continue
             key = _key(owner.target if kind == PUT else owner.source, record)
             if kind == GET:
-                holder[key] = (owner.worker, record[6])
+                if record[6] >= holder.get(key, ("", 0))[1]:
+                    holder[key] = (owner.worker, record[6])
                 continue
             count = balance.pop(key, 0) + (1 if kind == PUT else -1)
             if count:
@@ -84,18 +89,5 @@ def _leftover(key: _Key, holder: dict[_Key, tuple[str, int]], prefix: Callable[[
     return Leftover(str(queue), f"{prefix(producer)}{seq}{suffix}", delivery, worker)
 
 
-def _records(owner: Owner) -> Iterator[Record]:
-    try:
-        reader = JournalReader(owner.journal)
-    except FileNotFoundError:
-        return
-    try:
-        while records := reader.read(_SLOTS):
-            yield from records
-    finally:
-        reader.close()
-
-
 def _key(queue: str | None, record: Record) -> _Key:
-    suffix = "" if record[4].__class__ is int else record[4].partition(b"\0")[0].decode()
-    return queue, record[5], record[3], suffix
+    return queue, record[5], record[3], suffix_of(record)

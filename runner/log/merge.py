@@ -11,7 +11,7 @@ comes later is never earlier; memory is bounded by the batch, not by the run.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +44,10 @@ class Owner:
     source: str | None
     target: str | None
     journal: Path
+
+    def at(self, incarnation: int) -> Owner:
+        """The same worker in another incarnation, with a journal of its own."""
+        return replace(self, journal=self.journal.with_name(f"{self.worker}.{incarnation}.journal"))
 
 
 class _Journal:
@@ -92,7 +96,7 @@ class Merge:
     """Gives out the lines of a run in batches, in the order of time.
 
     Args:
-        owners: Whose journals.
+        owners: Whose journals; those of replacements come in by their `worker.start`.
         chronicle: The supervisor's own events.
         renderer: Makes lines of them.
         slots: How many slots of all journals together are read at once, as far as one a journal is fewer: with it
@@ -103,11 +107,14 @@ class Merge:
         self, owners: Sequence[Owner], chronicle: Chronicle, renderer: Renderer, *, slots: int | None = None
     ) -> None:
         workers = max(len(owners), 1)
-        each = max(_FEWEST_SLOTS, _SLOTS_IN_ALL // workers) if slots is None else max(1, slots // workers)
-        self._journals = [_Journal(owner, renderer, each) for owner in owners]
+        self._slots = max(_FEWEST_SLOTS, _SLOTS_IN_ALL // workers) if slots is None else max(1, slots // workers)
+        self._owners = {owner.worker: owner for owner in owners}
+        self._known = {owner.journal for owner in owners}
+        self._journals = [_Journal(owner, renderer, self._slots) for owner in owners]
         self._chronicle = chronicle
         self._renderer = renderer
         self._entries_given = 0
+        self._entries_seen = 0
 
     def batch(self, until: int) -> list[tuple[int, str]]:
         """(instant, line) of the next events not later than `until` (ns of the monotonic clock); empty: no more.
@@ -115,6 +122,7 @@ class Merge:
         While workers write, `until` must lie a little in the past: an event is journalled after its instant.
         """
         bound = until
+        self._welcome()
         for journal in self._journals:
             journal.fill()
             if journal.may_have_more:
@@ -123,6 +131,17 @@ class Merge:
         lines += self._entries(bound)
         lines.sort(key=_INSTANT)
         return lines
+
+    def _welcome(self) -> None:
+        """Take in the journals of replacements that have been started meanwhile."""
+        entries = self._chronicle.entries
+        for _, entry in entries[self._entries_seen :]:
+            if entry["event"] == "worker.start" and entry["worker"] in self._owners:
+                owner = self._owners[entry["worker"]].at(entry["incarnation"])
+                if owner.journal not in self._known:
+                    self._known.add(owner.journal)
+                    self._journals.append(_Journal(owner, self._renderer, self._slots))
+        self._entries_seen = len(entries)
 
     def _entries(self, until: int) -> Iterator[tuple[int, str]]:
         entries = self._chronicle.entries

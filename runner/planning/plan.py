@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runner.envelope import Envelope
     from runner.planning.draws import Sampler
+
+
+LOCK_BASED: Final = frozenset({"multiprocessing.Queue"})
+"""Kinds of queue whose workers share locks: after a death nobody can repair them."""
 
 
 class Role(StrEnum):
@@ -22,6 +25,22 @@ class Role(StrEnum):
     PRODUCER = "producer"
     STAGE = "stage"
     CONSUMER = "consumer"
+
+
+class Identified(Protocol):
+    """Whatever stands for an item: its envelope, or what a queue makes of it."""
+
+    @property
+    def producer(self) -> int:
+        """Index of the producer's worker in the plan."""
+
+    @property
+    def seq(self) -> int:
+        """Position in that producer's range."""
+
+    @property
+    def suffix(self) -> str:
+        """What stages added to the id."""
 
 
 class OnDeath(StrEnum):
@@ -204,9 +223,9 @@ class WorkerPlan:
         """What goes wrong on purpose in this worker."""
         return tuple(fault for fault in self.group.faults if fault.worker == self.name)
 
-    def item_id(self, envelope: Envelope) -> str:
+    def item_id(self, item: Identified) -> str:
         """The id of an item: `<producer>:<seq>`, with the suffix stages gave it."""
-        return f"{self.origins.prefix(envelope.producer)}{envelope.seq}{envelope.suffix}"
+        return f"{self.origins.prefix(item.producer)}{item.seq}{item.suffix}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,11 @@
     transform: Get, Sleep | Busy | Call, Put, Done, Get, …, Close
     consume:   Get, Sleep | Busy | Call, Done, Get, …
 
-An engine drives a generator with `send`: the reply to `Put` is the instant (ns since the start gate opened), to `Get`
-an `Envelope` or None at the stream's end, to `Call` and `Next` what the user's code gave. A step that waits for
+Where an item's work fails, its step raises `WorkFailed` here, and `Failed` says what becomes of the item: tried again,
+set aside, or the end of the worker.
+
+An engine drives a generator with `send`: the reply to `Put` and `Failed` is the instant (ns since the gate opened), to
+`Get` an `Envelope` or None at the stream's end, to `Call` and `Next` what the user's code gave. A step that waits for
 nothing is not yielded: where a pause or service is 0 there is no `Sleep`.
 """
 
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from runner.envelope import Envelope
-from runner.planning.plan import Role
+from runner.planning.plan import OnError, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -72,20 +75,37 @@ class Close(msgspec.Struct, frozen=True, gc=False):
     """The worker will put no more."""
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """The item's work failed: `then` is what comes now, and no engine goes on after FAIL. The reply is the instant."""
+
+    envelope: Envelope
+    error: Exception
+    then: OnError
+
+
+class WorkFailed(Exception):  # noqa: N818 - it says what was, in the vocabulary of `Failed`
+    """Work on the item in hand failed, for the reason in `error`; thrown into the steps by an engine."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 EXHAUSTED: Final = object()
 """The reply to `Next` when the generator has no more values."""
 
-Step: TypeAlias = Put | Get | Sleep | Busy | Call | Next | Done | Close
+Step: TypeAlias = Put | Get | Sleep | Busy | Call | Next | Done | Failed | Close
 Steps: TypeAlias = "Generator[Step, Any, None]"
 Service: TypeAlias = "Callable[[Envelope], tuple[Step | None, int | None]]"
 
 
-def steps(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
+def steps(worker: WorkerPlan, items: Iterator[tuple[int, Any]], done: int = 0) -> Steps:
     """The steps of one worker.
 
     Args:
         worker: Whose steps.
-        items: (seq, item) of a producer, from `plan.worker_items` or user code; not read for other roles.
+        items: (seq, item) of a producer, from the plan or user code; not read for other roles.
+        done: Items of its quota that former incarnations of it did.
     """
     match worker.group.role:
         case Role.PRODUCER:
@@ -93,7 +113,7 @@ def steps(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
         case Role.STAGE:
             return transform(worker)
         case Role.CONSUMER:
-            return consume(worker)
+            return consume(worker, done)
 
 
 def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
@@ -109,7 +129,11 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
         yield Close()
     while upcoming is not None:
         seq, item = upcoming
-        instant = yield Put(Envelope(index, seq, item, 1, 0, "", padding))
+        envelope = Envelope(index, seq, item, 1, 0, "", padding)
+        try:
+            instant = yield Put(envelope)
+        except WorkFailed as failure:
+            instant = yield from _put_again(worker, envelope, failure)
         upcoming = next(items, None)
         ns = fixed if fixed is not None else pause(f"{worker.name}:{seq}", seq)
         if duration is not None and instant + ns >= duration:
@@ -121,46 +145,114 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
             yield Sleep(ns)
 
 
-def consume(worker: WorkerPlan) -> Steps:
+def _put_again(worker: WorkerPlan, envelope: Envelope, failure: WorkFailed) -> Generator[Step, Any, int]:
+    """What follows a put that failed; returns an instant, as `Put` does."""
+    attempt = 1
+    while True:
+        then = _then(worker, attempt)
+        instant: int = yield Failed(envelope, failure.error, then)
+        if then is not OnError.RETRY:
+            return instant
+        try:
+            instant = yield Put(envelope)
+        except WorkFailed as again:
+            failure = again
+            attempt += 1
+        else:
+            return instant
+
+
+def consume(worker: WorkerPlan, done: int = 0) -> Steps:
     """Get, service, done, until the quota is met or the stream ends."""
     service = _service(worker)
     quota = worker.group.quota
-    left = -1 if quota is None else quota
+    left = -1 if quota is None else quota - done
     get = Get(0)
     while left:
         envelope = yield (get if quota is None else Get(left))
         if envelope is None:
             return
         step, planned = service(envelope)
-        if step is not None:
-            yield step
-        yield Done(envelope, planned)
-        left -= 1
+        try:
+            if step is not None:
+                yield step
+            yield Done(envelope, planned)
+        except WorkFailed as failure:
+            left -= yield from _work_again(worker, envelope, step, planned, failure)
+        else:
+            left -= 1
+
+
+def _work_again(
+    worker: WorkerPlan, envelope: Envelope, step: Step | None, planned: int | None, failure: WorkFailed
+) -> Generator[Step, Any, int]:
+    """What follows work that failed; returns how many items were done after all."""
+    attempt = 1
+    while True:
+        then = _then(worker, attempt)
+        yield Failed(envelope, failure.error, then)
+        if then is not OnError.RETRY:
+            return 0
+        try:
+            if step is not None:
+                yield step
+            yield Done(envelope, planned)
+        except WorkFailed as again:
+            failure = again
+            attempt += 1
+        else:
+            return 1
 
 
 def transform(worker: WorkerPlan) -> Steps:
-    """Get, service, put what the service gave, done; a generator gives any number of items, with ids of their own."""
+    """Get, service, put what the service gave, done; a generator gives any number of items, with ids of their own.
+
+    Outputs that were put before, by a worker that died or in an attempt that failed, are not put again.
+    """
     service = _service(worker)
     calls = worker.group.call is not None
     get = Get(0)
     while (envelope := (yield get)) is not None:
         step, planned = service(envelope)
-        result = envelope.item if step is None else (yield step)
-        if not calls:
-            result = envelope.item
-        if isinstance(result, types.GeneratorType):
-            yield from _outputs(envelope, result)
-        else:
-            yield Put(_follow(envelope, result, envelope.suffix))
-        yield Done(envelope, planned)
+        passed = [envelope.skip]
+        attempt = 1
+        while True:
+            try:
+                result = envelope.item if step is None else (yield step)
+                if not calls:
+                    result = envelope.item
+                if isinstance(result, types.GeneratorType):
+                    yield from _outputs(envelope, result, passed)
+                elif not passed[0]:
+                    yield Put(_follow(envelope, result, envelope.suffix))
+                    passed[0] = 1
+                yield Done(envelope, planned)
+                break
+            except WorkFailed as failure:
+                then = _then(worker, attempt)
+                yield Failed(envelope, failure.error, then)
+                if then is not OnError.RETRY:
+                    break
+                attempt += 1
     yield Close()
 
 
-def _outputs(envelope: Envelope, generator: types.GeneratorType[Any, Any, Any]) -> Steps:
+def _outputs(envelope: Envelope, generator: types.GeneratorType[Any, Any, Any], passed: list[int]) -> Steps:
+    """Put what a generator gives, but for the first `passed[0]`, which then counts on."""
     number = 0
     while (value := (yield Next(generator))) is not EXHAUSTED:
-        yield Put(_follow(envelope, value, f"{envelope.suffix}.{number}"))
+        if number >= passed[0]:
+            yield Put(_follow(envelope, value, f"{envelope.suffix}.{number}"))
+            passed[0] += 1
         number += 1
+
+
+def _then(worker: WorkerPlan, attempt: int) -> OnError:
+    """What becomes of an item whose work failed in this attempt, from 1."""
+    policy = worker.group.on_error
+    if policy.policy is OnError.RETRY and attempt > policy.retries:
+        return OnError.FAIL
+    return policy.policy
 
 
 def _follow(envelope: Envelope, item: object, suffix: str) -> Envelope:

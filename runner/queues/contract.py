@@ -8,7 +8,9 @@ finite time once the worker was told to stop.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,35 @@ class UnsendableItem(Exception):  # noqa: N818 - named for the item at fault
     def __init__(self, envelope: Envelope, cause: BaseException) -> None:
         super().__init__(f"the item cannot be pickled: {cause}")
         self.envelope = envelope
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """An item in a queue as the supervisor handles it, which never looks inside.
+
+    Attributes:
+        producer: Index of the producer's worker in the plan; with `seq` and `suffix` it is the item's id.
+        seq: Position in its producer's range.
+        suffix: What stages added to its id.
+        delivery: How often it has been handed out, with this time.
+        began: Instant its first put into this queue began, in ns of the monotonic clock.
+        skip: Of what a stage makes of it, so many were put already.
+        members: The JSON members that show it in the log.
+        content: What the kind of queue sends.
+    """
+
+    producer: int
+    seq: int
+    suffix: str
+    delivery: int
+    began: int
+    skip: int
+    members: bytes
+    content: Any
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """Who it is, as journals name items."""
+        return self.producer, self.seq, self.suffix
 
 
 def end_reads(descriptor: int) -> None:
@@ -55,6 +86,14 @@ class Writer(Protocol):
         """Put no more: readers see the stream's end once every writer has closed and the queue is empty."""
 
 
+class ProcessWriter(Writer, Protocol):
+    """A worker process's end for putting."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What keeps the stream open, and a child of the worker must not keep."""
+
+
 class Reader(Protocol):
     """A worker's end for getting."""
 
@@ -64,6 +103,10 @@ class Reader(Protocol):
 
 class ProcessReader(Reader, Protocol):
     """A worker process's end for getting."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What keeps writers waiting, and a child of the worker must not keep."""
 
     def cut(self) -> None:
         """End the stream for this reader, also where a get is blocked right now; called by a signal handler."""
@@ -76,7 +119,7 @@ class Connector(Protocol):
     def descriptors(self) -> tuple[int, ...]:
         """The supervisor's descriptors that a forked worker keeps for this end."""
 
-    def writer(self, stopped: Callable[[], bool], /) -> Writer:
+    def writer(self, stopped: Callable[[], bool], /) -> ProcessWriter:
         """Open the end for putting; `stopped` tells whether the worker was told to stop."""
 
     def reader(self, stopped: Callable[[], bool], /) -> ProcessReader:
@@ -89,8 +132,8 @@ class SharedQueue(Protocol):
     capacity: int | None
     """Items it can hold as granted by the operating system; None: no such limit is known."""
 
-    def connector(self, worker: int, /, *, writes: bool) -> Connector:
-        """An end for the worker with this index in the plan."""
+    def connector(self, worker: int, incarnation: int, /, *, writes: bool) -> Connector:
+        """An end for an incarnation of the worker with this index in the plan."""
 
     def descriptors(self) -> tuple[int, ...]:
         """Descriptors of the supervisor that a forked worker has to close, unless they are its own."""
@@ -98,11 +141,44 @@ class SharedQueue(Protocol):
     def depth(self) -> int | None:
         """Items in the queue now; None where the kind cannot tell."""
 
-    def release(self) -> None:
-        """Let go of the supervisor's ends: from now on only workers keep the stream open."""
+    def end(self) -> None:
+        """Let readers see the stream's end once no writer is left: the supervisor puts no more for now."""
 
     def close(self) -> None:
         """Free everything; the workers are gone."""
+
+
+class Repairable(Protocol):
+    """A queue that can tell what the dead were putting and what they had got."""
+
+    def depth(self) -> int:
+        """Items in the queue now."""
+
+    def begun(self, worker: int, incarnation: int, /) -> list[Parcel]:
+        """What a dead writer put last: whether that arrived, its journal and the readers know."""
+
+    def hand(self, worker: int, incarnation: int, /) -> list[Parcel]:
+        """What a reader got last, in order; what of it is done, its journal knows."""
+
+    def again(self, parcel: Parcel, delivery: int, skip: int, /) -> Parcel:
+        """The same item for one more delivery, of whose outputs a stage has put `skip`."""
+
+    def offer(self, parcels: list[Parcel], /) -> int:
+        """Put the first of the parcels without waiting, within the bound; returns how many found room.
+
+        Where fewer did than were offered, writers may be kept away until it is called again.
+        """
+
+    def drain(self) -> list[Parcel]:
+        """Take out what is in the queue, after the last worker is gone."""
+
+
+@runtime_checkable
+class RepairableQueue(SharedQueue, Repairable, Protocol):
+    """A queue between processes that survives the death of whoever uses it."""
+
+    def depth(self) -> int:
+        """Items in the queue now."""
 
 
 class Kind(Protocol):

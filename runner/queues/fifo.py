@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from threading import Condition, Lock
 from typing import TYPE_CHECKING
 
-from runner.queues.contract import Stopped
+from runner.log.journal import tail_of
+from runner.queues.contract import Parcel, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,51 @@ class Fifo:
         self.bound = plan.maxsize or float("inf")
         self.batch = plan.batch
         self.writers = writers
+        self.precedence = False
+        self._hands: dict[tuple[int, int], list[Envelope]] = {}
+
+    def end_of(self, worker: int, incarnation: int, stopped: Callable[[], bool]) -> FifoEnd:
+        """An end for a thread: an incarnation of the worker with this index in the plan."""
+        return FifoEnd(self, stopped, self._hands.setdefault((worker, incarnation), []))
+
+    def depth(self) -> int:
+        """Items in the queue now."""
+        return len(self.items)
+
+    def begun(self, _worker: int, _incarnation: int) -> list[Parcel]:
+        """Nothing: no thread ends in the middle of a put."""
+        return []
+
+    def hand(self, worker: int, incarnation: int) -> list[Parcel]:
+        """See `Repairable.hand`."""
+        return [_parcel(envelope) for envelope in self._hands.get((worker, incarnation), ())]
+
+    def again(self, parcel: Parcel, delivery: int, skip: int) -> Parcel:
+        """See `Repairable.again`."""
+        envelope: Envelope = copy(parcel.content)
+        envelope.delivery, envelope.skip = delivery, skip
+        return _parcel(envelope)
+
+    def offer(self, parcels: list[Parcel]) -> int:
+        """See `Repairable.offer`."""
+        with self.filled:
+            count = int(max(0, min(len(parcels), self.bound - len(self.items))))
+            self.items.extend(parcel.content for parcel in parcels[:count])
+            self.filled.notify(count)
+            self.precedence = count < len(parcels)
+            if not self.precedence:
+                self.room.notify_all()
+        return count
+
+    def drain(self) -> list[Parcel]:
+        """See `Repairable.drain`."""
+        return [_parcel(self.items.popleft()) for _ in range(len(self.items))]
+
+    def leave(self) -> None:
+        """A thread that puts is dead, and nobody takes its place."""
+        with self.filled:
+            self.writers -= 1
+            self.filled.notify_all()
 
     def wake(self) -> None:
         """Let everyone who waits look whether it was told to stop."""
@@ -45,17 +92,19 @@ class FifoEnd:
     Args:
         fifo: The queue.
         stopped: Tells whether this thread was told to stop.
+        hand: Takes what this thread got last.
     """
 
-    def __init__(self, fifo: Fifo, stopped: Callable[[], bool]) -> None:
+    def __init__(self, fifo: Fifo, stopped: Callable[[], bool], hand: list[Envelope] | None = None) -> None:
         self._fifo = fifo
         self._stopped = stopped
+        self._hand: list[Envelope] = [] if hand is None else hand
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`."""
         fifo = self._fifo
         with fifo.room:
-            while len(fifo.items) >= fifo.bound:
+            while len(fifo.items) >= fifo.bound or fifo.precedence:
                 if self._stopped():
                     raise Stopped
                 fifo.room.wait()
@@ -74,13 +123,18 @@ class FifoEnd:
                 fifo.filled.wait()
             count = min(limit, fifo.batch, len(fifo.items))
             taken = [fifo.items.popleft() for _ in range(count)]
+            self._hand[:] = taken
             fifo.room.notify(count)
         return taken
 
     def close(self) -> None:
         """This thread puts no more."""
-        fifo = self._fifo
-        with fifo.filled:
-            fifo.writers -= 1
-            if not fifo.writers:
-                fifo.filled.notify_all()
+        self._fifo.leave()
+
+
+def _parcel(envelope: Envelope) -> Parcel:
+    members = tail_of(envelope).partition(b"\0")[2]
+    return Parcel(
+        envelope.producer, envelope.seq, envelope.suffix, envelope.delivery, envelope.began, envelope.skip,
+        members, envelope,
+    )  # fmt: skip

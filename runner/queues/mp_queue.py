@@ -38,7 +38,7 @@ class MpQueue:
         self._open_writers = context.Value("q", writers)
         self._batch = plan.batch
 
-    def connector(self, _worker: int, *, writes: bool) -> MpConnector:  # noqa: ARG002 - both ends are one object
+    def connector(self, _worker: int, _incarnation: int, *, writes: bool) -> MpConnector:  # noqa: ARG002 - both ends are one object
         """An end for a worker."""
         return MpConnector(self._queue, self._open_writers, self._batch)
 
@@ -50,8 +50,8 @@ class MpQueue:
         """Not told: `qsize` counts what feeder threads have not sent yet, and is missing on macOS."""
         return None
 
-    def release(self) -> None:
-        """Nothing to let go of."""
+    def end(self) -> None:
+        """Nothing to do: the end is a token."""
 
     def close(self) -> None:
         """Close the queue without waiting for anybody."""
@@ -88,6 +88,8 @@ class MpWriter:
         self._shared = connector.shared
         self._open_writers = connector.open_writers
         self._stopped = stopped
+
+    descriptors: tuple[int, ...] = ()
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`; returns when the feeder thread has the item."""
@@ -147,6 +149,8 @@ class MpReader:
         self._shared = connector.shared
         self._batch = connector.batch
         self._ended = False
+
+    descriptors: tuple[int, ...] = ()
 
     def get(self, limit: int) -> list[Envelope]:
         """See `Reader.get`."""

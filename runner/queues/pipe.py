@@ -3,33 +3,38 @@
     writer --ticket (32 bytes)--> [ pipe, up to 1 MiB ] --ticket--> reader
        |                                                              |
        +--append--> payload file of this writer <--pread, if needed---+
+       |                                                              |
+       +--begun (shared memory)--> supervisor <--hand (shared memory)-+
 
-**A ticket** names an item. Writes of up to PIPE_BUF bytes and reads of whole tickets are atomic under the kernel's
-pipe mutex, so tickets are never torn and nobody holds anything when killed. A small integer travels in the ticket;
-everything else is pickled into the writer's own append-only payload file, of which the ticket gives place and length.
+**A ticket** names an item (`tickets`). Writes of up to PIPE_BUF bytes and reads of whole tickets are atomic under the
+kernel's pipe mutex, so tickets are never torn and nobody holds anything when killed.
 
-**The stream's end** is the pipe's: when the last writer has closed its end, readers see end of file.
+**A writer** writes without blocking, on a description of its own, and polls where the pipe is full: a put counts as
+begun (`inflight`) only when there is room, so a writer that is killed while it waits has begun nothing.
 
-**maxsize** is kept by a gate: `fcntl.lockf` (dropped by the kernel when its holder dies), then FIONREAD as the exact
-depth, then the write. Who finds the queue full waits with the lock in hand, so nobody overtakes; a reader that sees
-the waiting flag sends a wake-up byte, which may be lost, as the wait is bounded.
+**A reader** has the kernel read straight into its hand (`inflight`), which the supervisor looks at when it dies.
+
+**The supervisor** holds both ends to the stream's end, hands out again what the dead had, and closes its write end when
+no more will come: then readers see the end of file, as the last writer is gone. It never blocks.
+
+**maxsize** is kept by a gate (`gate`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import mmap
 import os
-import pickle
 import select
 import struct
-import termios
 from multiprocessing import reduction
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runner.envelope import Envelope
-from runner.queues.contract import Stopped, UnsendableItem, end_reads
+from runner.queues.contract import Parcel, Stopped, end_reads
+from runner.queues.gate import Gate, SideDoor, Waker, depth, nonblocking_pipe
+from runner.queues.inflight import InFlight, begun, begun_path, hand, hand_path
+from runner.queues.tickets import FILED, SIZE, TICKET, PayloadFile, PayloadFiles, payload_path, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,16 +43,10 @@ if TYPE_CHECKING:
 
     from runner.planning.plan import QueuePlan
 
-_TICKET: Final = struct.Struct("<IHHqqq")
-"""producer, delivery, 0, seq, began, item; or writer, delivery, _FILED, length, began, offset in the payload file."""
-_SIZE: Final = _TICKET.size
-_pack: Final = _TICKET.pack
-_unpack: Final = _TICKET.iter_unpack
-_FILED: Final = 1
-_AT_ONCE: Final = select.PIPE_BUF // _SIZE
-_WAKE_UP_AFTER_MS: Final = 20
+_AT_ONCE: Final = select.PIPE_BUF // SIZE
 _LARGEST_PIPE: Final = 1 << 20
-_PAYLOAD_FILES_OPEN: Final = 256
+_LOOK_UP_AFTER_MS: Final = 50
+"""How often a writer that waits for room looks whether it was told to stop."""
 
 
 class SentDescriptor(Protocol):
@@ -57,6 +56,17 @@ class SentDescriptor(Protocol):
         """The descriptor, from now on the receiver's."""
 
 
+def _nonblocking(end: int, flags: int) -> int:
+    """A description of its own for a pipe's end; O_NONBLOCK on an inherited one would hit everybody.
+
+    Where descriptors have no names (macOS) it is a copy, and who uses it has to poll first.
+    """
+    try:
+        return os.open(f"/proc/self/fd/{end}", flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.dup(end)
+
+
 class PipeQueue:
     """The supervisor's side of a pipe."""
 
@@ -64,13 +74,16 @@ class PipeQueue:
         self._plan = plan
         self._folder = folder
         self._read_end, self._write_end = os.pipe()
-        self._ends = [self._read_end, self._write_end]
+        self._own_end = -1
         self._wake: tuple[int, int] | None = None
+        self._door: SideDoor | None = None
+        self._files = PayloadFiles(folder)
+        self._payload: PayloadFile | None = None
         self.capacity: int | None = self._granted()
         if plan.maxsize:
-            self._wake = _nonblocking_pipe()
-            self._ends += self._wake
+            self._wake = nonblocking_pipe()
             (folder / f"gate-{plan.name}").write_bytes(bytes(mmap.PAGESIZE))
+            self._door = SideDoor(folder / f"gate-{plan.name}", self._read_end, plan.maxsize)
 
     def _granted(self) -> int:
         """Ask for room and say how many tickets the kernel grants.
@@ -78,9 +91,9 @@ class PipeQueue:
         A write that does not fit the last page of a pipe begins a new one, so batches may fill pages by half only.
         """
         waste = 1 if self._plan.batch == 1 else 2
-        wanted = (self._plan.maxsize * waste + _AT_ONCE) * _SIZE if self._plan.maxsize else _LARGEST_PIPE
+        wanted = (self._plan.maxsize * waste + _AT_ONCE) * SIZE if self._plan.maxsize else _LARGEST_PIPE
         if not hasattr(fcntl, "F_SETPIPE_SZ"):
-            return 65536 // _SIZE
+            return 65536 // SIZE
         size = fcntl.fcntl(self._write_end, fcntl.F_GETPIPE_SZ)
         wanted = min(max(wanted, 65536), _LARGEST_PIPE)
         while wanted > size:
@@ -88,47 +101,113 @@ class PipeQueue:
                 size = fcntl.fcntl(self._write_end, fcntl.F_SETPIPE_SZ, wanted)
             except PermissionError:
                 wanted //= 2
-        if size // _SIZE < self._plan.maxsize * waste and size < _LARGEST_PIPE:
+        if size // SIZE < self._plan.maxsize * waste and size < _LARGEST_PIPE:
             raise OSError(
                 f"the system grants the pipe of queue {self._plan.name} {size} bytes, which is too little for maxsize"
                 f" {self._plan.maxsize}: raise /proc/sys/fs/pipe-user-pages-soft or use fewer queues"
             )
-        return size // _SIZE
+        return size // SIZE
 
-    def connector(self, worker: int, *, writes: bool) -> PipeConnector:
-        """An end for a worker; `worker` names its payload file."""
+    def connector(self, worker: int, incarnation: int, *, writes: bool) -> PipeConnector:
+        """An end for an incarnation of a worker."""
         end = self._write_end if writes else self._read_end
-        return PipeConnector(self._plan, self._folder, worker, end, self._wake)
+        return PipeConnector(self._plan, self._folder, worker, incarnation, end, self._wake)
 
     def descriptors(self) -> tuple[int, ...]:
         """The pipe's ends, and those of the wake-up pipe."""
-        return tuple(self._ends)
+        ends = (self._read_end, self._write_end, self._own_end, *(self._wake or ()))
+        return tuple(end for end in ends if end >= 0)
 
-    def depth(self) -> int | None:
+    def depth(self) -> int:
         """Tickets in the pipe."""
-        return _depth(self._read_end) if self._ends else None
+        return depth(self._read_end) if self._read_end >= 0 else 0
 
-    def release(self) -> None:
-        """Close the supervisor's ends; from now on only workers hold the pipe."""
-        while self._ends:
-            os.close(self._ends.pop())
+    def begun(self, worker: int, incarnation: int) -> list[Parcel]:
+        """See `Repairable.begun`."""
+        return [self._files.parcel(one) for one in begun(begun_path(self._folder, worker, incarnation))]
 
-    close = release
+    def hand(self, worker: int, incarnation: int) -> list[Parcel]:
+        """See `Repairable.hand`."""
+        return [self._files.parcel(one) for one in hand(hand_path(self._folder, worker, incarnation))]
+
+    def again(self, parcel: Parcel, delivery: int, skip: int) -> Parcel:
+        """See `Repairable.again`."""
+        if self._payload is None:
+            # Nobody's index: its file is told from the workers' by the incarnation 0.
+            writer = 1 << 31
+            self._payload = PayloadFile(payload_path(self._folder, writer, 0), writer, 0)
+        return self._files.parcel(self._files.again(parcel, delivery, skip, self._payload))
+
+    def offer(self, parcels: list[Parcel]) -> int:
+        """See `Repairable.offer`."""
+        if self._own_end < 0:
+            self._own_end = _nonblocking(self._read_end, os.O_WRONLY)
+        if self._door is None:
+            return self._write(parcels[:_AT_ONCE])
+        self._door.precede(wanted=True)
+        with self._door.room() as room:
+            count = self._write(parcels[: min(room, _AT_ONCE)]) if room else 0
+        self._door.precede(wanted=count < len(parcels))
+        return count
+
+    def _write(self, parcels: list[Parcel]) -> int:
+        try:
+            os.write(self._own_end, b"".join([parcel.content for parcel in parcels]))
+        except BlockingIOError:
+            return 0
+        return len(parcels)
+
+    def drain(self) -> list[Parcel]:
+        """See `Repairable.drain`."""
+        tickets: list[bytes] = []
+        end = _nonblocking(self._read_end, os.O_RDONLY)
+        try:
+            for _ in range(-(-self.depth() // _AT_ONCE)):
+                data = os.read(end, _AT_ONCE * SIZE)
+                tickets += [data[start : start + SIZE] for start in range(0, len(data), SIZE)]
+        finally:
+            os.close(end)
+        return [self._files.parcel(ticket) for ticket in tickets]
+
+    def end(self) -> None:
+        """See `SharedQueue.end`."""
+        for end in (self._write_end, self._own_end):
+            if end >= 0:
+                os.close(end)
+        self._write_end = self._own_end = -1
+
+    def close(self) -> None:
+        """See `SharedQueue.close`."""
+        self.end()
+        for end in (self._read_end, *(self._wake or ())):
+            if end >= 0:
+                os.close(end)
+        self._read_end, self._wake = -1, None
+        self._files.close()
+        for own in (self._door, self._payload):
+            if own is not None:
+                own.close()
+        self._door = self._payload = None
 
 
 class PipeConnector:
     """One worker's way to its end: an inherited descriptor under fork, a sent one under forkserver and spawn."""
 
-    def __init__(self, plan: QueuePlan, folder: Path, worker: int, end: int, wake: tuple[int, int] | None) -> None:
+    def __init__(
+        self, plan: QueuePlan, folder: Path, worker: int, incarnation: int, end: int, wake: tuple[int, int] | None
+    ) -> None:
         self.plan = plan
         self.folder = folder
         self.worker = worker
+        self.incarnation = incarnation
         self.end = end
         self.wake = wake
 
     def __reduce__(self) -> tuple[object, ...]:
         wake = None if self.wake is None else tuple(map(reduction.DupFd, self.wake))
-        return _received, (self.plan, self.folder, self.worker, reduction.DupFd(self.end), wake)
+        return _received, (
+            self.plan, self.folder, self.worker, self.incarnation, reduction.DupFd(self.end), wake,
+        )  # fmt: skip
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -138,100 +217,144 @@ class PipeConnector:
     def writer(self, stopped: Callable[[], bool]) -> PipeWriter:
         """The end for putting."""
         gate = None
+        end = _nonblocking(self.end, os.O_WRONLY)
+        os.close(self.end)
         if self.wake is not None:
-            gate = Gate(self.folder / f"gate-{self.plan.name}", self.end, self.wake, self.plan.maxsize, stopped)
-        return PipeWriter(self.end, self.worker, self.folder, gate)
+            gate = Gate(self.folder / f"gate-{self.plan.name}", end, self.wake, self.plan.maxsize, stopped)
+        begun_here = InFlight(begun_path(self.folder, self.worker, self.incarnation))
+        path = payload_path(self.folder, self.worker, self.incarnation)
+        return PipeWriter(end, begun_here, PayloadFile(path, self.worker, self.incarnation), gate, stopped)
 
     def reader(self, _stopped: Callable[[], bool]) -> PipeReader:
         """The end for getting."""
         waker = None if self.wake is None else Waker(self.folder / f"gate-{self.plan.name}", self.wake)
-        return PipeReader(self.end, self.plan.batch, self.folder, waker)
+        in_hand = InFlight(hand_path(self.folder, self.worker, self.incarnation))
+        return PipeReader(self.end, self.plan.batch, in_hand, PayloadFiles(self.folder), waker)
 
 
 def _received(
     plan: QueuePlan,
     folder: Path,
     worker: int,
+    incarnation: int,
     end: SentDescriptor,
     wake: tuple[SentDescriptor, SentDescriptor] | None,
 ) -> PipeConnector:
     pair = None if wake is None else (wake[0].detach(), wake[1].detach())
-    return PipeConnector(plan, folder, worker, end.detach(), pair)
+    return PipeConnector(plan, folder, worker, incarnation, end.detach(), pair)
 
 
 class PipeWriter:
-    """Puts tickets; holds the payload file once an item needed it."""
+    """Puts tickets; a payload file is there once an item needed it.
 
-    def __init__(self, end: int, worker: int, folder: Path, gate: Gate | None) -> None:
+    Attributes:
+        descriptors: What a child of this process must not keep open.
+    """
+
+    def __init__(
+        self, end: int, begun_here: InFlight, payload: PayloadFile, gate: Gate | None, stopped: Callable[[], bool]
+    ) -> None:
         self._end = end
-        self._worker = worker
-        self._path = folder / f"payload-{worker}.bin"
+        self._begun = begun_here
+        self._words = begun_here.words
+        self._tickets = begun_here.tickets
+        self._one = begun_here.tickets[:SIZE]
+        self._payload = payload
         self._gate = gate
-        self._file = -1
-        self._offset = 0
-        self._places: dict[int, tuple[int, int]] = {}
+        self._stopped = stopped
+        self._places: dict[int, bytes] = {}
+        self._poll = select.poll()
+        self._poll.register(end, select.POLLOUT)
+        self._polls_first = os.get_blocking(end)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a child of this process must not keep open."""
+        return (self._end,)
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`: one write, of what fits it."""
         if self._gate is not None:
             return self._put_through(self._gate, envelopes)
+        count = 1
         if len(envelopes) == 1:
-            count, tickets = 1, self._ticket(envelopes[0])
+            self._words[0] = 0
+            self._lay_out(envelopes[0])
+            self._write(1, self._one)
         else:
             count = min(len(envelopes), _AT_ONCE)
-            tickets = b"".join([self._ticket(envelope) for envelope in envelopes[:count]])
-        try:
-            os.write(self._end, tickets)
-        except BrokenPipeError:
-            raise Stopped from None
+            self._begin([self._ticket(envelope) for envelope in envelopes[:count]])
+            self._write(count, self._tickets[: count * SIZE])
         return count
 
+    def _lay_out(self, envelope: Envelope) -> None:
+        """Write one ticket to where it counts as begun."""
+        item = envelope.item
+        if item.__class__ is int and not envelope.suffix and not envelope.padding:
+            try:
+                TICKET.pack_into(
+                    self._tickets, 0, envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item
+                )
+            except struct.error:
+                pass  # more than 64 bits: into the payload file
+            else:
+                return
+        self._one[:] = self._payload.ticket(record_of(envelope), envelope.delivery, envelope.began)
+
+    def _begin(self, tickets: list[bytes]) -> None:
+        self._words[0] = 0
+        self._tickets[: len(tickets) * SIZE] = b"".join(tickets)
+
+    def _write(self, count: int, tickets: memoryview) -> None:
+        """Write what is laid out, once there is room for it; begun from then on."""
+        if self._polls_first:
+            self._wait_for_room()
+        while True:
+            self._words[0] = count
+            try:
+                os.write(self._end, tickets)
+            except BlockingIOError:
+                self._words[0] = 0
+            except BrokenPipeError:
+                self._words[0] = 0
+                raise Stopped from None
+            else:
+                return
+            self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        while not self._poll.poll(_LOOK_UP_AFTER_MS):
+            if self._stopped():
+                raise Stopped
+
     def _put_through(self, gate: Gate, envelopes: list[Envelope]) -> int:
-        tickets = [self._ticket(envelope) for envelope in envelopes[:_AT_ONCE]]
+        tickets = [self._offered(envelope) for envelope in envelopes[:_AT_ONCE]]
         with gate as room:
             count = min(len(tickets), room)
-            try:
-                os.write(self._end, b"".join(tickets[:count]))
-            except BrokenPipeError:
-                raise Stopped from None
+            self._begin(tickets[:count])
+            self._write(count, self._tickets[: count * SIZE])
         for envelope in envelopes[:count]:
             self._places.pop(id(envelope), None)
         return count
 
-    def _ticket(self, envelope: Envelope) -> bytes:
+    def _offered(self, envelope: Envelope) -> bytes:
+        """The ticket of what may find no room and be offered again, and must not fill the disk each time."""
+        ticket = self._ticket(envelope, self._places.get(id(envelope)))
+        if TICKET.unpack(ticket)[2] & FILED:
+            self._places[id(envelope)] = ticket
+        return ticket
+
+    def _ticket(self, envelope: Envelope, before: bytes | None = None) -> bytes:
         item = envelope.item
         if item.__class__ is int and not envelope.suffix and not envelope.padding:
             try:
-                return _pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
+                return TICKET.pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
             except struct.error:
                 pass  # more than 64 bits: into the payload file
-        length, offset = self._file_away(envelope)
-        return _pack(self._worker, envelope.delivery, _FILED, length, envelope.began, offset)
-
-    def _file_away(self, envelope: Envelope) -> tuple[int, int]:
-        if self._gate is None:
-            return self._append(envelope)
-        # What finds no room is offered again, and must not fill the disk each time.
-        place = self._places.get(id(envelope))
-        if place is None:
-            place = self._places[id(envelope)] = self._append(envelope)
-        return place
-
-    def _append(self, envelope: Envelope) -> tuple[int, int]:
-        content = (envelope.producer, envelope.seq, envelope.suffix, envelope.item, envelope.padding)
-        try:
-            data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception as error:
-            raise UnsendableItem(envelope, error) from error
-        if self._file < 0:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-            self._offset = os.fstat(self._file).st_size
-        offset = self._offset
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._file, view) :]
-        self._offset += len(data)
-        return len(data), offset
+        if before is not None:
+            writer, delivery, flags, length, _, offset = TICKET.unpack(before)
+            return TICKET.pack(writer, delivery, flags, length, envelope.began, offset)
+        return self._payload.ticket(record_of(envelope), envelope.delivery, envelope.began)
 
     def close(self) -> None:
         """Close the write end."""
@@ -241,113 +364,45 @@ class PipeWriter:
 class PipeReader:
     """Gets tickets, and items from the payload files of whoever wrote them."""
 
-    def __init__(self, end: int, batch: int, folder: Path, waker: Waker | None) -> None:
+    def __init__(self, end: int, batch: int, in_hand: InFlight, files: PayloadFiles, waker: Waker | None) -> None:
         self._end = end
         self._batch = batch
-        self._bytes = _SIZE * batch
-        self._folder = folder
+        self._hand = in_hand
+        self._words = in_hand.words
+        self._tickets = in_hand.tickets
+        self._into = [in_hand.tickets[: SIZE * batch]]
+        self._files = files
         self._waker = waker
-        self._files: dict[int, int] = {}
+        self._got = 1
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a child of this process must not keep open."""
+        return (self._end,)
 
     def get(self, limit: int) -> list[Envelope]:
-        """See `Reader.get`: one read."""
-        data = os.read(self._end, self._bytes if limit >= self._batch else _SIZE * limit)
+        """See `Reader.get`: one read, into the hand."""
+        if self._got > 1:
+            self._tickets[: self._got * SIZE] = bytes(self._got * SIZE)
+        else:
+            self._words[1] = 0
+        into = self._into if limit >= self._batch else [self._tickets[: SIZE * limit]]
+        size = os.readv(self._end, into)
         if self._waker is not None:
             self._waker.room()
-        if len(data) == _SIZE:
-            who, delivery, filed, seq, began, item = _TICKET.unpack(data)
-            if not filed:
+        if size == SIZE:
+            self._got = 1
+            who, delivery, flags, seq, began, item = TICKET.unpack_from(self._tickets)
+            if not flags:
                 return [Envelope(who, seq, item, delivery, began)]
+        self._got = size // SIZE
         return [
-            Envelope(who, seq, item, delivery, began) if not filed else self._filed(who, delivery, began, seq, item)
-            for who, delivery, filed, seq, began, item in _unpack(data)
+            Envelope(who, seq, item, delivery, began)
+            if not flags
+            else self._files.envelope(who, delivery, flags, seq, began, item)
+            for who, delivery, flags, seq, began, item in TICKET.iter_unpack(self._tickets[:size])
         ]
 
     def cut(self) -> None:
         """See `ProcessReader.cut`."""
         end_reads(self._end)
-
-    def _filed(self, writer: int, delivery: int, began: int, length: int, offset: int) -> Envelope:
-        file = self._files.get(writer)
-        if file is None:
-            if len(self._files) >= _PAYLOAD_FILES_OPEN:
-                os.close(self._files.pop(next(iter(self._files))))
-            path = self._folder / f"payload-{writer}.bin"
-            file = self._files[writer] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        # A worker's own payload file, written by this run: what it holds was pickled by us.
-        producer, seq, suffix, item, padding = pickle.loads(os.pread(file, length, offset))  # noqa: S301
-        return Envelope(producer, seq, item, delivery, began, suffix, padding)
-
-
-class Gate:
-    """Lets one writer at a time through, and only while there is room; as a context it gives the room, ≥ 1."""
-
-    def __init__(self, path: Path, end: int, wake: tuple[int, int], maxsize: int, stopped: Callable[[], bool]) -> None:
-        self._lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self._waiting = mmap.mmap(self._lock, mmap.PAGESIZE)
-        self._end = end
-        self._wake = wake[0]
-        self._maxsize = maxsize
-        self._stopped = stopped
-        self._poll = select.poll()
-        self._poll.register(self._wake, select.POLLIN)
-        self._poll.register(end, 0)
-
-    def __enter__(self) -> int:
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        try:
-            return self._room()
-        except BaseException:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
-            raise
-
-    def _room(self) -> int:
-        room = self._maxsize - _depth(self._end)
-        while room <= 0:
-            self._waiting[0] = 1
-            room = self._maxsize - _depth(self._end)
-            if room <= 0:
-                self._wait()
-                room = self._maxsize - _depth(self._end)
-            self._waiting[0] = 0
-        return room
-
-    def _wait(self) -> None:
-        for fd, event in self._poll.poll(_WAKE_UP_AFTER_MS):
-            if fd == self._end and event & select.POLLERR:
-                raise Stopped
-        if self._stopped():
-            raise Stopped
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake, select.PIPE_BUF)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.lockf(self._lock, fcntl.LOCK_UN)
-
-
-class Waker:
-    """A reader's side of the gate: wakes the writer that waits for room."""
-
-    def __init__(self, path: Path, wake: tuple[int, int]) -> None:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._waiting = mmap.mmap(file, mmap.PAGESIZE, prot=mmap.PROT_READ)
-        os.close(file)
-        self._wake = wake[1]
-
-    def room(self) -> None:
-        """Say that something was taken."""
-        if self._waiting[0]:
-            # Full of wake-up bytes nobody has read yet, or nobody writes any more: no need to add one.
-            with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._wake, b"\0")
-
-
-def _depth(end: int) -> int:
-    return int.from_bytes(fcntl.ioctl(end, termios.FIONREAD, bytes(4)), "little") // _SIZE
-
-
-def _nonblocking_pipe() -> tuple[int, int]:
-    read_end, write_end = os.pipe()
-    os.set_blocking(read_end, False)
-    os.set_blocking(write_end, False)
-    return read_end, write_end

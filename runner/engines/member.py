@@ -1,0 +1,120 @@
+"""A worker process as the supervisor knows it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from runner.engines.board import State
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from runner.engines.board import Slot
+    from runner.planning.plan import WorkerPlan
+
+_AT_WORK = {State.SLEEPING, State.BUSY, State.CALLING, State.RUNNING}
+
+
+@dataclass(slots=True)
+class Member:
+    """One incarnation.
+
+    Attributes:
+        worker: Who it is.
+        incarnation: From 1.
+        slot: Its slot on the board.
+        process: Its process.
+        death: Readable once it is dead.
+        own_death: Whether `death` is ours to close.
+        alive: Whether it has not been seen dead.
+        replaced: Whether its place is taken by another incarnation.
+        told: When it was told to stop (`time.monotonic`).
+        killed: Whether we killed it at the run's end.
+        overdue: Why we killed it in the middle of the run.
+        before: Puts and gets of its former incarnations.
+    """
+
+    worker: WorkerPlan
+    incarnation: int
+    slot: Slot
+    process: BaseProcess
+    death: int
+    own_death: bool
+    before: tuple[int, int]
+    alive: bool = True
+    replaced: bool = False
+    told: float | None = None
+    killed: bool = False
+    overdue: str | None = None
+    _work: tuple[int, ...] = ()
+    _work_since: int = 0
+
+    def tell_to_stop(self) -> None:
+        """Order it to stop, and cut short what it waits for; may be repeated."""
+        self.told = self.told or monotonic()
+        self.slot.stop()
+        if self.alive:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.killed = True
+        self.process.kill()
+
+    def watch_item(self) -> None:
+        """Kill it where it has worked on one item for longer than its group may."""
+        limit = self.worker.group.item_timeout_ns
+        if limit is None or not self.alive or self.told is not None:
+            return
+        slot, now = self.slot, monotonic_ns()
+        work = (slot.puts, slot.gets, slot.dones, slot.skipped, slot.taken)
+        pausing = self.worker.group.source is None and slot.state is not State.CALLING
+        if work != self._work or pausing or slot.state not in _AT_WORK:
+            self._work, self._work_since = work, now
+        elif now - self._work_since > limit:
+            self.overdue = f"was killed for working on one item for longer than item_timeout, {limit / 1e9:g} s"
+            self.process.kill()
+
+    def died(self, code: int) -> bool:
+        """Whether this exit code is that of a death nobody ordered."""
+        ordered = self.killed or (self.told is not None and code == -signal.SIGTERM)
+        return not ordered and not self.slot.state.ended
+
+    def how(self, code: int) -> str:
+        """In words, how it died."""
+        if self.overdue is not None:
+            return self.overdue
+        return f"was killed by {signal_name(-code)}" if code < 0 else f"exited with {code} before its end"
+
+    def ending(self, code: int) -> dict[str, Any]:
+        """The keys of `worker.exit` that say how it ended."""
+        ended = {"exit_code": code} if code >= 0 else {"signal": signal_name(-code)}
+        puts, gets = self.before
+        return {**self.about, **ended, "puts": self.slot.puts - puts, "gets": self.slot.gets - gets}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The keys of `worker.start` and `worker.exit` that say who it is."""
+        group = self.worker.group
+        return {
+            "worker": self.worker.name, "group": group.name, "role": group.role, "incarnation": self.incarnation,
+            "pid": self.process.pid,
+        }  # fmt: skip
+
+    def close(self) -> None:
+        """Let go of what told its death."""
+        self.alive = False
+        if self.own_death:
+            os.close(self.death)
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`, or `signal 40` where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

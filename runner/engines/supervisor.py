@@ -1,0 +1,367 @@
+"""The supervisor of the engine `processes`: one poll loop and no thread, which starts workers and sees to their end.
+
+    start --> ready --> gate opens --> deaths, signals, timeout, ticks --> all gone
+                          |              |
+                          |              +-- a death: stock is taken, items handed out again, a replacement started
+                          +-- streams are tended: what the dead left goes in again, the ends are closed late
+
+**An order to stop** is a word on the board, and SIGTERM to cut short what a worker waits for; after a grace SIGKILL.
+
+**A death** is one that nobody ordered. What follows is the plan's `on_death`; where a queue with locks is used the run
+ends at once, since nobody knows what the dead had in hand or whether they hold a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import types
+from dataclasses import replace
+from multiprocessing import connection, resource_tracker
+from time import monotonic, monotonic_ns, time_ns
+from typing import TYPE_CHECKING, Final
+
+from runner.engines.board import State
+from runner.engines.contract import Status
+from runner.engines.member import Member
+from runner.engines.memory import OutOfMemoryKills
+from runner.engines.process_worker import FOR_THE_SUPERVISOR, Job, Post, WorkerExit, main
+from runner.engines.recovery import Recovery
+from runner.engines.resume import FROM_THE_START
+from runner.engines.stillness import Stillness, stacks, waiting
+from runner.engines.stop import Stop, overdue
+from runner.engines.streams import Streams
+from runner.log.journal import Clock
+from runner.planning.plan import OnDeath
+from runner.queues.contract import RepairableQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from multiprocessing.context import BaseContext
+
+    from runner.engines.contract import LiveRun, Outcome, Watch
+    from runner.engines.resume import Resume
+    from runner.engines.signals import Signals
+    from runner.planning.plan import WorkerPlan
+    from runner.queues.contract import SharedQueue
+
+_TICK_MS: Final = 100
+
+
+class Supervisor:
+    """Starts the workers of a plan, replaces the dead, waits for their end, and sees to it that it comes."""
+
+    def __init__(
+        self,
+        live: LiveRun,
+        context: BaseContext,
+        queues: dict[str, SharedQueue],
+        signals: Signals,
+        watch: Watch | None,
+    ) -> None:
+        self._live = live
+        self._plan = live.plan
+        self._board = live.board
+        self._chronicle = live.chronicle
+        self._context = context
+        self._queues = queues
+        self._signals = signals
+        self._watch = watch
+        self._stop = Stop()
+        self._members: list[Member] = []
+        self._living: dict[int, Member] = {}
+        self._urge_at = 0.0
+        self._poll = select.poll()
+        self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
+        repairable = {name: queue for name, queue in queues.items() if isinstance(queue, RepairableQueue)}
+        self._recovery = Recovery(self._plan, live.folder, live.chronicle, repairable)
+        self._streams = Streams(self._plan, live.board, repairable, self._recovery, self._readers)
+        self._stillness = Stillness(live.board, self._plan.hang_after_ns)
+        self._memory = OutOfMemoryKills()
+        self._gate = os.pipe()
+        self._lifeline = os.pipe()
+        self._readiness = os.pipe()
+        self._open = {*self._gate, *self._lifeline, *self._readiness}
+
+    def run(self) -> Outcome:
+        """From the first start to the last exit."""
+        self._poll.register(self._readiness[0], select.POLLIN)
+        if self._signals.descriptor >= 0:
+            self._poll.register(self._signals.descriptor, select.POLLIN)
+        try:
+            self._start_all()
+            self._wait_while(lambda: self._stop.at is None and any(m.slot.state < State.READY for m in self._current()))
+            clock = self._open_gate()
+            self._wait_while(lambda: bool(self._living))
+        finally:
+            self._kill_all()
+            for descriptor in self._open:
+                os.close(descriptor)
+        self._streams.settle()
+        return self._outcome(clock)
+
+    def _outcome(self, clock: Clock) -> Outcome:
+        aside = self._recovery.aside
+        if aside:
+            self._stop.order(Status.FAILED, f"{aside[0].id} {aside[0].why}")
+        return replace(
+            self._stop.outcome(clock, balanced=self._streams.balanced),
+            aside={(each.queue, each.id): each.why for each in aside},
+            recovered=tuple(self._recovery.recovered),
+        )
+
+    def _current(self) -> Iterator[Member]:
+        """The last incarnation of every worker."""
+        return (member for member in self._members if not member.replaced)
+
+    def _readers(self, queue: str) -> list[tuple[WorkerPlan, int]]:
+        """All incarnations there ever were of the workers that get from a queue."""
+        return [(m.worker, m.incarnation) for m in self._members if m.worker.group.source == queue]
+
+    def _start_all(self) -> None:
+        if self._plan.start_method == "spawn":
+            resource_tracker.ensure_running()  # or the first worker's start does it, which undoes `_held`
+        for worker in self._plan.workers():
+            self._look_around()
+            if self._stop.at is not None:
+                return
+            self._start(worker, 1, FROM_THE_START)
+
+    def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
+        group = worker.group
+        source = group.source and self._queues[group.source].connector(worker.index, incarnation, writes=False)
+        target = group.target and self._queues[group.target].connector(worker.index, incarnation, writes=True)
+        batch = self._plan.queue(group.target).batch if group.target else 1
+        foreign: tuple[int, ...] = ()
+        if self._plan.start_method == "fork":
+            kept = {fd for end in (source, target) if end for fd in end.descriptors}
+            foreign = tuple(fd for fd in self._descriptors() if fd not in kept)
+        job = Job(
+            worker, incarnation, resume, self._plan.size, str(self._live.folder), batch, source or None, target or None,
+            Post(self._readiness[1]), Post(self._gate[0]), Post(self._lifeline[0]), self._plan.pythonpath, foreign,
+        )  # fmt: skip
+        slot, began = self._board.slot(worker.index), monotonic_ns()  # it may have put and got before `start` returns
+        before = (slot.puts, slot.gets)
+        process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
+        try:
+            with _empty_main(), _held(FOR_THE_SUPERVISOR if self._plan.start_method != "forkserver" else ()):
+                process.start()
+        except OSError as error:
+            self._order_stop(Status.FAILED, f"{worker.name} could not be started: {error.strerror}")
+            return
+        death, own = process.sentinel, False
+        if self._plan.start_method != "forkserver" and hasattr(os, "pidfd_open"):
+            # A sentinel stays silent while a grandchild lives that inherited its other end.
+            death, own = os.pidfd_open(process.pid or 0), True
+        self._enlist(Member(worker, incarnation, slot, process, death, own, before), began)
+
+    def _descriptors(self) -> Iterator[int]:
+        """What a forked worker inherits and must not keep."""
+        for queue in self._queues.values():
+            yield from queue.descriptors()
+        yield from (self._lifeline[1], self._readiness[0])
+        if self._gate[1] in self._open:
+            yield self._gate[1]
+        yield from self._signals.descriptors
+        for member in self._living.values():
+            if member.own_death:
+                yield member.death
+
+    def _enlist(self, member: Member, began: int) -> None:
+        self._members.append(member)
+        self._living[member.death] = member
+        self._poll.register(member.death, select.POLLIN)
+        self._chronicle.add("worker.start", instant=began, **member.about)
+
+    def _open_gate(self) -> Clock:
+        clock = Clock(monotonic_ns(), time_ns())
+        clock.save(self._live.folder)
+        self._board.zero = clock.zero_ns
+        if self._stop.at is not None:
+            self._pass_on_stop()
+        self._open.remove(self._gate[1])
+        os.close(self._gate[1])
+        return clock
+
+    def _wait_while(self, condition: Callable[[], bool]) -> None:
+        while condition():
+            self._look_around(self._streams.patience_ms(_TICK_MS))
+
+    def _look_around(self, patience_ms: int = 0) -> None:
+        """One turn of the loop: whatever has happened, and whatever is due."""
+        happened = self._poll.poll(patience_ms)
+        self._obey_signals()  # first, as what else happened may be their effect
+        for descriptor, _ in happened:
+            if descriptor == self._readiness[0]:
+                os.read(descriptor, 4096)
+            elif descriptor in self._living:
+                self._bury(self._living[descriptor])
+        if self._deadline is not None and monotonic() > self._deadline:
+            self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._stop.at is None:
+            self._tend()
+        self._urge()
+        if self._watch is not None:
+            self._watch.tick(self._live)
+
+    def _tend(self) -> None:
+        for queue in self._streams.waiting_for_writers:
+            writers = [m for m in self._current() if m.worker.group.target == queue]
+            if self._board.zero and not any(m.alive and not m.slot.closed for m in writers):
+                self._streams.writers_finished(queue)
+        self._streams.tend()
+        for member in self._living.values():
+            member.watch_item()
+        if self._stillness.is_too_long(member.slot for member in self._living.values()):
+            self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """The run is hung: enter who waits for what, and stop it."""
+        seconds = self._plan.hang_after_ns / 1e9
+        living = list(self._living.values())
+        found = stacks(living, self._live.folder)
+        waits = [
+            waiting(m.worker, m.slot, self._live.folder / f"{m.worker.name}.{m.incarnation}.journal",
+                    found.get(m.worker.name))
+            for m in living
+        ]  # fmt: skip
+        why = f"nothing has moved for {seconds:g} s: " + "; ".join(f"{w['worker']} waits {w['waits']}" for w in waits)
+        self._chronicle.add("hang", "error", why=why, workers=waits)
+        self._order_stop(Status.FAILED, why)
+
+    def _obey_signals(self) -> None:
+        for number in self._signals.fresh():
+            if self._stop.interrupt(number):
+                self._pass_on_stop()
+            else:
+                self._kill_all()
+
+    def _order_stop(self, status: Status, reason: str) -> None:
+        if self._stop.order(status, reason):
+            self._pass_on_stop()
+
+    def _pass_on_stop(self) -> None:
+        for queue in self._queues.values():
+            queue.end()
+        for member in self._living.values():
+            member.tell_to_stop()
+
+    def _urge(self) -> None:
+        """Once a tick, remind who was told to stop and still waits, and kill who has used up the grace."""
+        if monotonic() < self._urge_at:
+            return
+        self._urge_at = monotonic() + _TICK_MS / 1000
+        for member in self._living.values():
+            if member.told is not None:
+                state = member.slot.state
+                if overdue(member.told, calling=state is State.CALLING):
+                    member.kill()
+                elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
+                    member.process.terminate()
+
+    def _bury(self, member: Member) -> None:
+        """A worker has ended: enter how, and draw the consequences."""
+        code = member.process.exitcode
+        if code is None:
+            return
+        self._poll.unregister(member.death)
+        del self._living[member.death]
+        member.close()
+        state, name = member.slot.state, member.worker.name
+        died = member.died(code) and code != WorkerExit.DISK
+        last = None
+        if not state.ended or died:
+            goes_on = died and self._stop.at is None and self._plan.on_death.policy is not OnDeath.FAIL
+            left = self._recovery.bury(member.worker, member.incarnation, member.slot, hand_out=goes_on)
+            last = left.last(member.worker)
+        self._chronicle.add("worker.exit", "info" if code == 0 else "warning", **member.ending(code))
+        if code == WorkerExit.DISK:
+            self._order_stop(Status.FAILED, f"{name} could not write to {self._live.folder}: is the disk full?")
+        elif state is State.FAILED:
+            self._order_stop(Status.FAILED, f"{name} failed")
+        elif died:
+            self._answer_death(member, code, last)
+        if self._stop.at is None and member.worker.group.source is not None and not member.replaced:
+            self._look_after(member.worker.group.source)
+
+    def _answer_death(self, member: Member, code: int, last: str | None) -> None:
+        how = f"{member.how(code)} while {member.slot.state.name.lower()}"
+        if code == -signal.SIGKILL and member.overdue is None and self._memory.fresh():
+            how += "; the kernel killed for lack of memory"
+        name = member.worker.name
+        why = f"{name} {how}"
+        self._chronicle.add("worker.died", "error", worker=name, incarnation=member.incarnation, why=why, item=last)
+        policy = self._plan.on_death
+        if self._stop.at is not None or policy.policy is OnDeath.CONTINUE:
+            return
+        if policy.policy is OnDeath.FAIL:
+            self._order_stop(Status.FAILED, why + self._advice())
+        elif member.incarnation > policy.max_restarts:
+            again = f", after {policy.max_restarts} restarts (on_death.max_restarts)" if policy.max_restarts else ""
+            self._order_stop(Status.FAILED, f"{why}{again}")
+        else:
+            self._replace(member, why)
+
+    def _advice(self) -> str:
+        locked = [queue.kind for queue in self._plan.queues if queue.name not in self._recovery.queues]
+        return f"; {locked[0]} cannot be repaired after a death, kind pipe can" if locked else ""
+
+    def _replace(self, member: Member, why: str) -> None:
+        member.replaced = True
+        worker, incarnation = member.worker, member.incarnation + 1
+        self._chronicle.add("worker.restart", "warning", worker=worker.name, incarnation=incarnation, why=why)
+        member.slot.begin_again()
+        self._start(worker, incarnation, self._recovery.resume(worker))
+
+    def _look_after(self, queue: str) -> None:
+        """Once every reader of a queue has ended, whoever still puts there is stopped."""
+        readers = [member for member in self._current() if member.worker.group.source == queue]
+        if any(member.alive for member in readers):
+            return
+        dead = [member for member in readers if not member.slot.state.ended]
+        self._tend()
+        if dead and queue in self._recovery.queues and not self._streams.exhausted(queue):
+            self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
+        for member in self._current():
+            if member.alive and member.worker.group.target == queue and not member.slot.closed:
+                member.tell_to_stop()
+
+    def _kill_all(self) -> None:
+        """SIGKILL whoever is left, and wait for the deaths."""
+        left = list(self._living.values())
+        if left:
+            self._stop.order(Status.FAILED, "the run was broken off")
+        for member in left:
+            member.kill()
+        while left:
+            connection.wait([member.process.sentinel for member in left], timeout=1)
+            for member in left:
+                self._bury(member)
+            left = [member for member in left if member.alive]
+
+
+@contextlib.contextmanager
+def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
+    """Let a new process begin with these signals blocked, lest one strikes before it ignores them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _empty_main() -> Iterator[None]:
+    """Put an empty main module in place, so that no worker imports the caller's: unguarded, it would start again."""
+    main_module = sys.modules.get("__main__")
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        if main_module is None:
+            del sys.modules["__main__"]
+        else:
+            sys.modules["__main__"] = main_module
