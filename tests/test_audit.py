@@ -75,7 +75,9 @@ def test_an_item_named_left_or_failed_is_accounted_for(what: str) -> None:
 
 
 def test_an_item_the_run_calls_lost_is_lost() -> None:
-    assert found_in(put(10, A), fate("lost", 20, A)) == [Violation(Kind.LOST, "the run itself says so: why", (5,), (A,))]
+    assert found_in(put(10, A), fate("lost", 20, A)) == [
+        Violation(Kind.LOST, "the run itself says so: why", (5,), (A,))
+    ]
 
 
 def test_got_and_never_put_is_unexpected() -> None:
