@@ -137,6 +137,11 @@ def test_results_may_be_cut_off_too(command: str) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+def test_a_config_from_a_closed_standard_input_is_an_empty_one() -> None:
+    done = shell("MPRUN validate - <&-")
+    assert (done.returncode, done.stderr) == (2, "<stdin>: empty: nothing but blanks and comments\n")
+
+
 def test_a_full_disk_on_stdout_is_said_and_the_run_goes_on() -> None:
     done = shell("MPRUN quick.yaml -q > /dev/full")
     assert done.returncode == 0
