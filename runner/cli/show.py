@@ -34,7 +34,7 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
         return
     from runner.cli import tables
 
-    tables.show(tables.closing(stored.summary()), console())
+    put_out(tables.drawn(tables.closing(stored.summary()), console()))
 
 
 def essentials(manifest: Mapping[str, Any]) -> str:
