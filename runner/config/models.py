@@ -15,7 +15,7 @@ from runner.config.calls import Call, CallConfig
 from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
 from runner.config.keys import Keys
-from runner.config.refusals import Later, Wanted, refuse_below, together, told
+from runner.config.refusals import Later, Wanted, refuse_below, told
 from runner.config.scalars import Duration, Folder, Line, Name, QueueName, Size
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
@@ -44,12 +44,6 @@ SEMAPHORE_MAX = 2_147_483_647
 MOST_TICKETS = 32_768
 MOST_BATCHED_TICKETS = 16_384
 WORK = ("sleep", "busy", "call")
-
-
-def _at_most_one(group: "StageConfig | ConsumerConfig") -> "StageConfig | ConsumerConfig":
-    if sum(getattr(group, key) is not None for key in WORK) > 1:
-        raise together(WORK)
-    return group
 
 
 _WORK_SCHEMA: dict[str, Any] = {
@@ -113,8 +107,6 @@ class StageConfig(Keys):
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
     call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
 
-    _work = model_validator(mode="after")(_at_most_one)
-
 
 class ConsumerConfig(Keys):
     """A group of workers that get items and work; `items` is a quota per worker."""
@@ -132,8 +124,6 @@ class ConsumerConfig(Keys):
     sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
     call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
-
-    _work = model_validator(mode="after")(_at_most_one)
 
 
 def _few(groups: Any) -> Any:

@@ -93,8 +93,6 @@ def _problem(error: ErrorDetails, model: type[Keys], root: MapNode) -> Problem:
     if loc[-1] == "[key]":
         return _no_name(_place(loc[:-2], model, root), str(loc[-2]))
     place = _place(loc, model, root)
-    if kind == "together":
-        return _together(place, error["ctx"]["keys"])
     return problem(place.node.mark, place.path, _message(error, place))
 
 
@@ -147,14 +145,6 @@ def _no_name(place: _Place, name: str) -> Problem:
     rule = "a letter or _, then letters, digits, _ and -; at most 64 characters"
     message = f"{quoted(name)} is no name; allowed: {rule}"
     return problem(place.node.entries[name][0], join(place.path, name), message)
-
-
-def _together(place: _Place, keys: tuple[str, ...]) -> Problem:
-    assert isinstance(place.node, MapNode)  # noqa: S101 - keys stand in a map
-    there = [key for key in place.node.entries if key in keys and place.node.has(key)]
-    named = ", ".join(key for key in keys if key in there)
-    message = f"{named} stand together; at most one of {', '.join(keys)}"
-    return problem(place.node.entries[there[1]][0], join(place.path, there[1]), message)
 
 
 def _place(loc: tuple[int | str, ...], model: type[Keys], root: MapNode) -> _Place:

@@ -34,11 +34,6 @@ def unknown_choice(what: str, options: tuple[str, ...]) -> PydanticCustomError:
     return PydanticCustomError("choice", "no such {what}", {"what": what, "options": options})
 
 
-def together(keys: tuple[str, ...]) -> PydanticCustomError:
-    """Several of these keys stand in one map, and they exclude each other."""
-    return PydanticCustomError("together", "at most one of {keys}", {"keys": keys})
-
-
 def told(message: str) -> PydanticCustomError:
     """A sentence that says it all."""
     return PydanticCustomError("told", "{message}", {"message": message})

@@ -1,10 +1,13 @@
-"""Which queue each group puts into and gets from: filled in where left out, checked where written."""
+"""Which queue each group puts into and gets from: filled in where left out, checked where written.
+
+What keys of a group mean together is checked here too, because models say nothing of it while one of them is wrong.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.config.models import MOST_NAMES
+from runner.config.models import MOST_NAMES, WORK
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ def wired(root: MapNode, problems: list[Problem]) -> MapNode:
                 problems.append(problem(mark, path, message))
             taken.setdefault(name, path)
             changed[name] = (mark, _group(node, ends, names, path, problems))
+            if section != "producers":
+                _check_work(node, path, problems)
         root = root.replaced(section, root.entries[section][0], MapNode(groups.mark, changed))
     _check_endless(root, problems)
     return root
@@ -60,6 +65,14 @@ def _group(node: Node, ends: tuple[str, ...], names: list[str], path: str, probl
             message = unknown(f"no such queue: {describe(at)}", at.value, names)
             problems.append(problem(at.mark, join(path, end), message))
     return group
+
+
+def _check_work(node: Node, path: str, problems: list[Problem]) -> None:
+    there = [key for key in node.entries if key in WORK and node.has(key)] if isinstance(node, MapNode) else []
+    if isinstance(node, MapNode) and len(there) > 1:
+        named = ", ".join(key for key in WORK if key in there)
+        message = f"{named} stand together; at most one of {', '.join(WORK)}"
+        problems.append(problem(node.entries[there[1]][0], join(path, there[1]), message))
 
 
 def _check_endless(root: MapNode, problems: list[Problem]) -> None:
