@@ -44,7 +44,7 @@ def row(run: RunDir) -> dict[str, Any]:
     """One run in short; None for what it does not say, `unreadable` as the status of one that says nothing."""
     figures: dict[str, Any] = {}
     try:
-        manifest = run.manifest()
+        manifest = {"status": "unreadable", **run.manifest()}
     except LogError:
         manifest = {"status": "unreadable"}
     if manifest["status"] not in ("running", "unreadable"):
