@@ -78,7 +78,8 @@ class RunDir:
     def write(self, name: str, text: str) -> None:
         """Write a file whole or not at all."""
         new = self.path / f".{name}.new"
-        new.write_text(text, encoding="utf-8")
+        # What is no Unicode in the name of a file or folder (PEP 383) is written as JSON escapes it.
+        new.write_text(text, encoding="utf-8", errors="backslashreplace")
         new.replace(self.path / name)
 
     def copy_inputs(self, files: Mapping[str, str]) -> None:
