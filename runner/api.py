@@ -94,7 +94,7 @@ def run(
             store.discard()
             raise
         except OSError as error:
-            raise StoreError(f"{store.path}: {error.strerror}; the journals are kept there") from error
+            raise StoreError(f"{store.path}: {error.strerror or error}; the journals are kept there") from error
 
 
 def audit(run: str | Path) -> Verdict:

@@ -6,12 +6,17 @@ import json
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from running import START_METHODS, USER_CODE, Ran, execute, finished, until
 
 import runner
 from runner.config.load import loads
+from runner.errors import StoreError
+
+if TYPE_CHECKING:
+    from runner.engines.contract import LiveRun
 
 every_method = pytest.mark.parametrize("method", START_METHODS)
 
@@ -169,3 +174,17 @@ def test_runs_in_two_threads_of_one_process_end_both(method: str, tmp_path: Path
     until(lambda: len(done) == 2, 40)
     for ran in done:
         ran.assert_ok()
+
+
+def test_a_failure_of_the_system_is_told_with_or_without_its_number(tmp_path: Path) -> None:
+    class Watch:
+        def __init__(self, error: OSError) -> None:
+            self.error = error
+
+        def tick(self, _: LiveRun) -> None:
+            raise self.error
+
+    config = loads("{engine: threads, producers: {p: {items: 5, sleep: 10ms}}, consumers: {c: {}}}")
+    for error in (OSError(28, "no space"), OSError("no space")):
+        with pytest.raises(StoreError, match=r": no space; the journals are kept there$"):
+            runner.run(config, tmp_path, watch=Watch(error))

@@ -288,6 +288,16 @@ class TestOtherCommands:
         assert (first["status"], first["done"]) == ("unreadable", None)
         assert (second["status"], second["engine"], second["done"]) == ("ok", "threads", 3)
 
+    @pytest.mark.parametrize(
+        ("manifest", "told"), [("[]", "is no JSON object; is it mprun's?"), ("{}", "has no 'cpu'; is it of another")]
+    )
+    def test_a_manifest_of_something_else(self, stored: Path, capfd: Capture, manifest: str, told: str) -> None:
+        (stored / "manifest.json").write_text(manifest)
+        assert execute(["runs"]) == 0
+        assert capfd.readouterr().out.splitlines()[-1].split()[:2] == [stored.name, "unreadable"]
+        assert execute(["show"]) == 2
+        assert capfd.readouterr().err.startswith(f"mprun: {stored / 'manifest.json'}: {told}")
+
     def test_no_runs_is_no_error(self, capfd: Capture) -> None:
         assert execute(["runs"]) == 0
         assert execute(["runs", "--json"]) == 0

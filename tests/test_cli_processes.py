@@ -137,6 +137,25 @@ def test_results_may_be_cut_off_too(command: str) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["schema", "plan quick.yaml", "runs -o .", "show -o ."])
+def test_a_reader_that_has_had_enough_is_no_failure(command: str) -> None:
+    assert mprun("quick.yaml", "-q", "-o", ".").returncode == 0
+    done = shell(f"MPRUN {command} | true; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("stderr", ["2> /dev/full", "2>&1 > /dev/null | true"])
+def test_a_stderr_that_cannot_be_written_changes_nothing(stderr: str) -> None:
+    done = shell(f"MPRUN quick.yaml --log none {stderr}; exit ${{PIPESTATUS[0]}}")
+    assert done.returncode == 0
+    assert_complete("ok", 0)
+
+
+def test_a_config_from_a_closed_standard_input_is_an_empty_one() -> None:
+    done = shell("MPRUN validate - <&-")
+    assert (done.returncode, done.stderr) == (2, "<stdin>: empty: nothing but blanks and comments\n")
+
+
 def test_a_full_disk_on_stdout_is_said_and_the_run_goes_on() -> None:
     done = shell("MPRUN quick.yaml -q > /dev/full")
     assert done.returncode == 0
@@ -145,8 +164,9 @@ def test_a_full_disk_on_stdout_is_said_and_the_run_goes_on() -> None:
     assert_complete("ok", 0)
 
 
-def test_a_result_that_cannot_be_written_is_an_error() -> None:
-    done = shell("MPRUN config quick.yaml > /dev/full")
+@pytest.mark.parametrize("command", ["config", "plan"])
+def test_a_result_that_cannot_be_written_is_an_error(command: str) -> None:
+    done = shell(f"MPRUN {command} quick.yaml > /dev/full")
     assert (done.returncode, done.stderr) == (1, "mprun: stdout: No space left on device\n")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Any
 
 from rich.console import Console
 
-from runner.cli.tables import closing, show, verdict
+from runner.cli.tables import closing, drawn, table, verdict
 
 
 def spread(count: int, seconds: float | None) -> dict[str, Any]:
@@ -33,15 +34,13 @@ def summary(workers: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def drawn(content: dict[str, Any]) -> list[str]:
-    console = Console(file=StringIO(), width=140)
-    show(closing(content), console)
-    assert isinstance(console.file, StringIO)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+def lines_of(content: dict[str, Any], width: int = 140) -> list[str]:
+    text = drawn(closing(content), Console(file=StringIO(), width=width))
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def test_only_what_happened_is_shown() -> None:
-    lines = drawn(
+    lines = lines_of(
         summary({"make-0": worker("producer", puts=10), "take-0": worker("consumer", done=9, utilization=0.5)})
     )
     assert lines[0] == "ok (exit 0), audit valid, seed 1, makespan 2.00 s, 5.00 items/s"
@@ -56,11 +55,28 @@ def test_only_what_happened_is_shown() -> None:
 def test_many_workers_are_shown_by_group() -> None:
     workers = {f"make-{k}": worker("producer", puts=2) for k in range(10)}
     workers |= {f"take-{k}": worker("consumer", done=2, utilization=k / 10, exit_code=int(k == 0)) for k in range(10)}
-    lines = drawn(summary(workers))
+    lines = lines_of(summary(workers))
     assert not any(line.startswith("make-0") for line in lines)
     rows = {line.split()[0]: line.split() for line in lines if line.startswith(("make", "take"))}
     assert rows["make"][:4] == ["make", "producer", "10", "20"]
     assert rows["take"][-3:] == ["45", "%", "1"]
+
+
+def test_the_tables_fit_a_terminal_of_80_columns() -> None:
+    workers = {"produce-12": worker("producer", puts=1000, sleep_s=123.0, wait_s=0.123)}
+    workers |= {"consume-12": worker("consumer", gets=1000, done=1000, busy_s=0.123, utilization=1.0, exit_code=-9)}
+    lines = lines_of(summary(workers), 80)
+    assert max(map(len, lines)) <= 80
+    assert lines == lines_of(summary(workers))
+
+
+def test_a_table_that_does_not_fit_is_broader_rather_than_cut() -> None:
+    columns = ["queue", "kind", "per worker", "p99", *(f"figure {k}" for k in range(9))]
+    row = ["a-long-name-of-a-queue", "multiprocessing.Queue", "1", "12.3 ms", *("1,000,000" for _ in range(9))]
+    text = drawn([table(columns, [row], texts=2)], Console(file=StringIO(), width=40))
+    head, _, body = text.splitlines()
+    assert re.split(r"\s{2,}", head) == columns
+    assert re.split(r"\s{2,}", body) == row
 
 
 def test_verdicts_in_words() -> None:

@@ -80,6 +80,13 @@ def test_inputs_are_copied(tmp_path: Path) -> None:
     assert (made.path / "inputs" / "rows").read_bytes() == b"\xff\n"
 
 
+def test_names_of_files_that_are_no_unicode_are_stored(tmp_path: Path) -> None:
+    made = rundir.create(tmp_path, "x")
+    made.write_json(rundir.MANIFEST, {"command_line": [os.fsdecode(b"caf\xe9.yaml")]})
+    (stored,) = made.manifest()["command_line"]
+    assert os.fsencode(stored) == b"caf\xe9.yaml"
+
+
 def test_a_run_that_never_began_is_discarded_and_latest_points_back(tmp_path: Path) -> None:
     kept = rundir.create(tmp_path, "kept")
     kept.write_json(rundir.MANIFEST, {})

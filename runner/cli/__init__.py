@@ -47,9 +47,9 @@ def _open_standard_streams() -> None:
             os.close(descriptor)
             break
         os.set_inheritable(descriptor, True)
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the process's life
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for the process's life
 
 
 def _flushed(code: int) -> int:

@@ -56,7 +56,7 @@ def plan(
     else:
         from runner.cli import tables
 
-        tables.show(_tables(planned), console())
+        put_out(tables.drawn(_tables(planned), console()))
 
 
 def document(plan: Plan) -> dict[str, Any]:
@@ -142,5 +142,5 @@ def _queues(plan: Plan) -> Table:
          number(load.utilization)]
         for queue, load in zip(plan.queues, loads(plan), strict=True)
     ]  # fmt: skip
-    columns = ["queue", "kind", "maxsize", "capacity", "batch", "items", "arrivals/s", "load (erlang)", "per worker"]
+    columns = ["queue", "kind", "maxsize", "capacity", "batch", "items", "arrivals/s", "erlangs", "per worker"]
     return table(columns, rows, texts=2)

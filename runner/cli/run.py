@@ -83,7 +83,7 @@ def _report(result: Result, *, quiet: bool) -> None:
     if not quiet:
         from runner.cli import tables
 
-        tables.show(tables.closing(result.summary), console(stderr=True))
+        say(tables.drawn(tables.closing(result.summary), console(stderr=True)).removesuffix("\n"))
     if result.exit_code:
         say(f"mprun: {result.summary['status']}: {reason or result.verdict.violations[0].message}")
     if not quiet:

@@ -30,27 +30,21 @@ def runs(out: Out = "runs", as_json: AsJson = False) -> None:
         say(f"there is no run in {out}")
         return
     from runner.cli.figures import NONE, number
-    from runner.cli.tables import table
+    from runner.cli.tables import drawn, table
 
     cells = [
-        [
-            row["run"],
-            (row["started"] or NONE)[:19],
-            row["status"],
-            row["engine"] or NONE,
-            number(row["done"]),
-            number(row["throughput"]),
-        ]
+        [row["run"], row["status"], row["engine"] or NONE, number(row["done"]), number(row["throughput"])]
         for row in rows
     ]
-    console().print(table(["run", "started (UTC)", "status", "engine", "done", "items/s"], cells, texts=4))
+    columns = ["run", "status", "engine", "done", "items/s"]
+    put_out(drawn([table(columns, cells, texts=3)], console()))
 
 
 def row(run: RunDir) -> dict[str, Any]:
     """One run in short; None for what it does not say, `unreadable` as the status of one that says nothing."""
     figures: dict[str, Any] = {}
     try:
-        manifest = run.manifest()
+        manifest = {"status": "unreadable", **run.manifest()}
     except LogError:
         manifest = {"status": "unreadable"}
     if manifest["status"] not in ("running", "unreadable"):

@@ -24,19 +24,24 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
       mprun show
       mprun show runs/20260101T120000Z-default-1a2b --json | jq .latency.p99
     """
-    from runner.log.rundir import find
+    from runner.errors import LogError
+    from runner.log.rundir import MANIFEST, find
 
     stored = find(run, Path(out))
     if as_json:
         put_out(json.dumps(figures(stored), indent=2, ensure_ascii=False) + "\n")
         return
     manifest = stored.manifest()
-    put_out(essentials(manifest))
+    try:
+        told = essentials(manifest)
+    except KeyError as error:
+        raise LogError(f"{stored.path / MANIFEST}: has no {error}; is it of another version of mprun?") from error
+    put_out(told)
     if manifest["status"] == "running":
         put_out("It is still running, or was killed before its end: these are the figures so far.\n\n")
     from runner.cli import tables
 
-    tables.show(tables.closing(figures(stored)), console())
+    put_out(tables.drawn(tables.closing(figures(stored)), console()))
 
 
 def figures(stored: RunDir) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import select
 import stat
@@ -49,12 +50,22 @@ def put_out(text: str) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where tables go: as broad as the terminal, or broad enough where there is none; colours by NO_COLOR."""
+    """What tables are drawn with: as broad as the terminal, or broad enough where there is none; colours by NO_COLOR.
+
+    It writes nothing to the stream itself, on which rich would fail, or end the process, where that cannot be written.
+    """
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _BROAD
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    is_terminal = stream.isatty()
+    return Console(
+        file=io.TextIOWrapper(io.BytesIO(), encoding=stream.encoding),
+        force_terminal=is_terminal or None,
+        width=None if is_terminal else _BROAD,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 class Outlet:

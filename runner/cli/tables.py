@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
+from rich.measure import Measurement
 from rich.table import Table
 
 from runner.cli.figures import NONE, duration, number, share
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _MOST_WORKERS: Final = 16
+_UNLIMITED: Final = 10_000
+"""Columns; broader than any table."""
 _TIMES: Final = {
     "latency": "latency", "sojourn": "sojourn", "wait_put": "wait of puts", "wait_get": "wait of gets",
     "service": "service", "lateness": "lateness",
@@ -24,20 +27,37 @@ _PERCENTILES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> Table:
     """A table whose first `texts` columns are texts and whose others are figures."""
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    cells = [*rows]
     for place, column in enumerate(columns):
-        drawn.add_column(column, justify="left" if place < texts else "right", no_wrap=place >= texts)
-    for row in rows:
-        drawn.add_row(*row)
-    return drawn
+        if place < texts:
+            made.add_column(column)
+        else:
+            broadest = max(map(len, [column, *(row[place] for row in cells)]))
+            made.add_column(column, justify="right", no_wrap=True, min_width=broadest)
+    for row in cells:
+        made.add_row(*row)
+    return made
 
 
-def show(parts: Iterable[Table | str], console: Console) -> None:
-    """Print tables and texts with an empty line between two."""
-    for place, part in enumerate(parts):
-        if place:
-            console.print()
-        console.print(part)
+def drawn(parts: Iterable[Table | str], console: Console) -> str:
+    """Tables and texts as the console shows them, with an empty line between two.
+
+    No name and no figure is cut: a table that cannot be as narrow as the console is broader.
+    """
+    with console.capture() as capture:
+        for place, part in enumerate(parts):
+            if place:
+                console.print()
+            console.width = max(console.width, _narrowest(part, console))
+            console.print(part)
+    return capture.get()
+
+
+def _narrowest(part: Table | str, console: Console) -> int:
+    if isinstance(part, str):
+        return 0
+    return Measurement.get(console, console.options.update_width(_UNLIMITED), part).minimum
 
 
 def closing(summary: Mapping[str, Any]) -> list[Table | str]:
@@ -104,9 +124,7 @@ def _workers(workers: Mapping[str, Any]) -> Table:
          _exit(worker["exit_code"])]
         for name, worker in workers.items()
     ]  # fmt: skip
-    return table(
-        ["worker", "role", "puts", "gets", "done", "busy", "wait", "sleep", "utilization", "exit"], rows, texts=2
-    )
+    return table(["worker", "role", "puts", "gets", "done", "busy", "wait", "sleep", "util.", "exit"], rows, texts=2)
 
 
 def _groups(workers: Mapping[str, Any]) -> Table:
@@ -115,7 +133,7 @@ def _groups(workers: Mapping[str, Any]) -> Table:
         groups.setdefault(name.rpartition("-")[0], []).append(worker)
     rows = [[name, members[0]["role"], number(len(members)), *_sums(members)] for name, members in groups.items()]
     return table(
-        ["group", "role", "workers", "puts", "gets", "done", "busy", "wait", "sleep", "utilization", "failed"],
+        ["group", "role", "workers", "puts", "gets", "done", "busy", "wait", "sleep", "util.", "failed"],
         rows, texts=2,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
 from runner.config.keys import Keys
 from runner.config.policies import DeathConfig, ErrorConfig
-from runner.config.refusals import Later, Wanted, refuse_below, together, told
+from runner.config.refusals import Later, Wanted, refuse_below, told
 from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueName, Size
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
@@ -49,12 +49,6 @@ SEMAPHORE_MAX = 2_147_483_647
 MOST_TICKETS = 32_768
 MOST_BATCHED_TICKETS = 16_384
 WORK = ("sleep", "busy", "call")
-
-
-def _at_most_one(group: "StageConfig | ConsumerConfig") -> "StageConfig | ConsumerConfig":
-    if sum(getattr(group, key) is not None for key in WORK) > 1:
-        raise together(WORK)
-    return group
 
 
 _WORK_SCHEMA: dict[str, Any] = {
@@ -123,8 +117,6 @@ class StageConfig(Keys):
     call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
     item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
 
-    _work = model_validator(mode="after")(_at_most_one)
-
 
 class ConsumerConfig(Keys):
     """A group of workers that get items and work; `items` is a quota per worker."""
@@ -143,8 +135,6 @@ class ConsumerConfig(Keys):
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
     call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
     item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
-
-    _work = model_validator(mode="after")(_at_most_one)
 
 
 def _few(groups: Any) -> Any:

@@ -6,9 +6,6 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from runner.config.keys import Keys
 
-LOCK_BASED = ("multiprocessing.Queue", "multiprocessing.SimpleQueue", "multiprocessing.Manager")
-"""Queue kinds whose workers share locks: who dies holding one leaves it locked, and nothing can be repaired."""
-
 _MOST = 1_000_000
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from yaml import CSafeDumper, Node, ScalarNode
 from yaml import dump as dumped
 
-from runner.config.policies import LOCK_BASED
+from runner.config.kinds import LOCK_BASED
 from runner.config.yamlfile import resolve
 
 if TYPE_CHECKING:

@@ -1,15 +1,16 @@
 """Which queue each group puts into and gets from, and which policy fits the queues: filled in where left out.
 
-What is written is checked.
+What is written is checked; so is what keys of a group mean together, because models say nothing of it while one of them
+is wrong.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.config.models import MOST_NAMES
+from runner.config.kinds import LOCK_BASED
+from runner.config.models import MOST_NAMES, WORK
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
-from runner.config.policies import LOCK_BASED
 
 if TYPE_CHECKING:
     from runner.errors import Problem
@@ -44,6 +45,8 @@ def wired(root: MapNode, problems: list[Problem]) -> MapNode:
                 problems.append(problem(mark, path, message))
             taken.setdefault(name, path)
             changed[name] = (mark, _group(node, ends, names, path, problems))
+            if section != "producers":
+                _check_work(node, path, problems)
         root = root.replaced(section, root.entries[section][0], MapNode(groups.mark, changed))
     _check_endless(root, problems)
     return _policy(root, problems)
@@ -97,6 +100,14 @@ def _locked(queues: Node | None) -> tuple[str, str] | None:
         if isinstance(kind, Scalar) and kind.value in LOCK_BASED:
             return name, str(kind.value)
     return None
+
+
+def _check_work(node: Node, path: str, problems: list[Problem]) -> None:
+    there = [key for key in node.entries if key in WORK and node.has(key)] if isinstance(node, MapNode) else []
+    if isinstance(node, MapNode) and len(there) > 1:
+        named = ", ".join(key for key in WORK if key in there)
+        message = f"{named} stand together; at most one of {', '.join(WORK)}"
+        problems.append(problem(node.entries[there[1]][0], join(path, there[1]), message))
 
 
 def _check_endless(root: MapNode, problems: list[Problem]) -> None:

@@ -7,10 +7,11 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from runner.config.kinds import LOCK_BASED
 from runner.engines.contract import Outcome, Status
 from runner.log.leftovers import Leftover, leavings
 from runner.log.merge import Merge, Owner
-from runner.planning.plan import LOCK_BASED, OnError
+from runner.planning.plan import OnError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -84,11 +84,13 @@ class RunDir:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise LogError(f"{self.path}: has no {name}; is it a run directory, and has the run ended?") from None
         except (OSError, ValueError) as error:
             raise LogError(f"{self.path / name}: cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise LogError(f"{self.path / name}: is no JSON object; is it mprun's?")
         return content
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -98,7 +100,8 @@ class RunDir:
     def write(self, name: str, text: str) -> None:
         """Write a file whole or not at all."""
         new = self.path / f".{name}.new"
-        new.write_text(text, encoding="utf-8")
+        # What is no Unicode in the name of a file or folder (PEP 383) is written as JSON escapes it.
+        new.write_text(text, encoding="utf-8", errors="backslashreplace")
         new.replace(self.path / name)
 
     def copy_inputs(self, files: Mapping[str, str]) -> None:

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from runner.planning.draws import Sampler
-
-
-LOCK_BASED: Final = frozenset({"multiprocessing.Queue"})
-"""Kinds of queue whose workers share locks: after a death nobody can repair them."""
 
 
 class Role(StrEnum):
