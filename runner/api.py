@@ -7,8 +7,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from runner.analysis.ahead import Ahead
 from runner.analysis.analyse import analyse
 from runner.engines import engine
 from runner.engines.closing import settle, write_log
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from runner.engines.contract import Outcome, Watch
     from runner.log.rundir import RunDir
     from runner.planning.plan import Plan
+
+_WORTH_A_PROCESS: Final = 1 << 20
+"""Bytes of journals, from which on their log is analysed while it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +151,10 @@ def _conclude(
 ) -> Result:
     """From journals to log, from log to figures and verdict; then the store is complete."""
     outcome = settle(planned, store.journals, chronicle, outcome)
-    events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
-    summary, verdict = analyse(store.events)
+    store.events.touch()
+    with Ahead(store.events, worth_it=store.journals_size > _WORTH_A_PROCESS) as ahead:
+        events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
+        summary, verdict = ahead.result()
     code = _exit_code(outcome, summary)
     summary = replace(summary, exit_code=code, wall_s=monotonic() - started)
     store.write_json(rundir.SUMMARY, summary.to_dict())

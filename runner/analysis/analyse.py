@@ -10,23 +10,25 @@ from runner.analysis.summary import Summary, figures
 from runner.log import events, salvage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from runner.analysis.violations import Verdict
 
 
-def analyse(path: Path) -> tuple[Summary, Verdict]:
+def analyse(path: Path, grows: Callable[[], bool] | None = None) -> tuple[Summary, Verdict]:
     """Read a log and return its figures and whether it contradicts itself.
 
     Args:
         path: An `events.jsonl`; or the folder with the journals of a run that has none, which is never complete.
+        grows: Asked at the end of an `events.jsonl` whether there may be more to read now.
 
     Raises:
         LogError: It cannot be read, or is no event log; the message names the line.
     """
     ledger = Ledger()
     unfinished = path.is_dir()
-    for chunk in salvage.read_chunks(path) if unfinished else events.read_chunks(path):
+    for chunk in salvage.read_chunks(path) if unfinished else events.read_chunks(path, grows):
         ledger.feed(chunk)
     verdict = close(ledger, incomplete=salvage.INCOMPLETE if unfinished else None)
     return figures(ledger, verdict), verdict
