@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import execute
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 
 
 class Strike:
-    """Sends a signal to a worker, once, as soon as a condition holds."""
+    """Sends a signal to a worker, once, as soon as it is started and a condition holds."""
 
     def __init__(self, worker: str, when: Callable[[LiveRun], bool], number: int = signal.SIGKILL) -> None:
         self._worker = worker
@@ -33,10 +33,13 @@ class Strike:
         self._done = False
 
     def tick(self, run: LiveRun) -> None:
-        if not self._done and run.board.zero and self._when(run):
+        pids = [entry["pid"] for _, entry in run.chronicle.entries if self._is_start(entry)]
+        if not self._done and pids and self._when(run):
             self._done = True
-            pids = [entry["pid"] for _, entry in run.chronicle.entries if entry.get("worker") == self._worker]
             os.kill(pids[-1], self._number)
+
+    def _is_start(self, entry: dict[str, Any]) -> bool:
+        return (entry["event"], entry.get("worker")) == ("worker.start", self._worker)
 
 
 def state_of(run: LiveRun, name: str) -> State:
@@ -67,6 +70,21 @@ def test_who_dies_in_its_last_pause_after_the_stream_has_ended_is_not_replaced(m
     ran.assert_delivered()
     assert [event["worker"] for event in ran.of("worker.died")] == ["p-0"]
     assert not ran.of("worker.restart")
+
+
+@pytest.mark.parametrize(("policy", "worker"), [("continue", "c-0"), ("continue", "p-1"), ("restart", "c-0")])
+def test_the_gate_does_not_wait_for_who_died_before_it(policy: str, worker: str, tmp_path: Path) -> None:
+    ran = execute(
+        f"start_method: spawn\non_death: {{policy: {policy}}}\nproducers: {{p: {{count: 2, items: 9}}}}\n"
+        "consumers: {c: {count: 2}}",
+        tmp_path,
+        watch=Strike(worker, lambda run: state_of(run, worker) is State.STARTING),
+    )
+    ran.assert_ok()
+    ran.assert_delivered()
+    [died] = ran.of("worker.died")
+    assert (died["worker"], died["t_ns"] < 0) == (worker, True)
+    assert len(ran.of("worker.restart")) == (policy == "restart")
 
 
 def test_a_replacement_stopped_before_it_could_obey_is_not_missed(

@@ -93,7 +93,7 @@ class Supervisor:
             self._poll.register(self._signals.descriptor, select.POLLIN)
         try:
             self._start_all()
-            self._wait_while(lambda: self._stop.at is None and any(m.slot.state < State.READY for m in self._current()))
+            self._wait_while(lambda: self._stop.at is None and not self._all_ready())
             clock = self._open_gate()
             self._wait_while(lambda: bool(self._living))
         finally:
@@ -102,6 +102,9 @@ class Supervisor:
                 os.close(descriptor)
         self._streams.settle()
         return self._outcome(clock)
+
+    def _all_ready(self) -> bool:
+        return not any(member.alive and member.slot.state < State.READY for member in self._current())
 
     def _outcome(self, clock: Clock) -> Outcome:
         aside = self._recovery.aside
