@@ -43,8 +43,11 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
     found = leavings(owners(plan, folder, chronicle), plan.origins.prefix, outcome.recovered)
     errors = [error for _, error in found.errors if error["then"] != OnError.RETRY]
     failed = {(error["queue"], error["id"]): error["why"] for error in errors if "id" in error} | outcome.aside
-    dead = {entry["worker"]: entry["why"] for _, entry in chronicle.entries if entry["event"] == "worker.died"}
+    dead, handed = _dead_at_the_end(chronicle), _handed_out_again(chronicle)
     for item in found.items:
+        again = handed.get((item.queue, item.id), 0)
+        if again > item.delivery:
+            item = replace(item, delivery=again, worker=None)
         event, level, why = _fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
         counts[event] += 1
         chronicle.add(event, level, queue=item.queue, id=item.id, delivery=item.delivery, worker=item.worker, why=why)
@@ -53,6 +56,23 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
     if outcome.status is Status.FAILED and fatal and not outcome.aside:
         reason = f"{fatal[0]['worker']} failed: {fatal[0]['why']}"
     return replace(outcome, reason=reason, fates=counts)
+
+
+def _dead_at_the_end(chronicle: Chronicle) -> dict[str, str]:
+    """How those died who were not replaced."""
+    dead: dict[str, str] = {}
+    for _, entry in chronicle.entries:
+        if entry["event"] == "worker.died":
+            dead[entry["worker"]] = entry["why"]
+        elif entry["event"] == "worker.restart":
+            dead.pop(entry["worker"], None)
+    return dead
+
+
+def _handed_out_again(chronicle: Chronicle) -> dict[tuple[str, str], int]:
+    """The last delivery of each item that was handed out again."""
+    entries = (entry for _, entry in chronicle.entries if entry["event"] == "redelivery")
+    return {(entry["queue"], entry["id"]): entry["delivery"] for entry in entries}
 
 
 def _fate(

@@ -93,7 +93,7 @@ class Supervisor:
             self._poll.register(self._signals.descriptor, select.POLLIN)
         try:
             self._start_all()
-            self._wait_while(lambda: self._stop.at is None and any(m.slot.state < State.READY for m in self._current()))
+            self._wait_while(lambda: self._stop.at is None and not self._all_ready())
             clock = self._open_gate()
             self._wait_while(lambda: bool(self._living))
         finally:
@@ -102,6 +102,9 @@ class Supervisor:
                 os.close(descriptor)
         self._streams.settle()
         return self._outcome(clock)
+
+    def _all_ready(self) -> bool:
+        return not any(member.alive and member.slot.state < State.READY for member in self._current())
 
     def _outcome(self, clock: Clock) -> Outcome:
         aside = self._recovery.aside
@@ -297,6 +300,8 @@ class Supervisor:
         policy = self._plan.on_death
         if self._stop.at is not None or policy.policy is OnDeath.CONTINUE:
             return
+        if policy.policy is OnDeath.RESTART and member.slot.closed:
+            return  # all its puts are behind it, and perhaps the end of the stream: nothing is left to do
         if policy.policy is OnDeath.FAIL:
             self._order_stop(Status.FAILED, why + self._advice())
         elif member.incarnation > policy.max_restarts:
@@ -321,7 +326,8 @@ class Supervisor:
         readers = [member for member in self._current() if member.worker.group.source == queue]
         if any(member.alive for member in readers):
             return
-        dead = [member for member in readers if not member.slot.state.ended]
+        # Who was told to stop, and was too young to obey, is not missed.
+        dead = [member for member in readers if not member.slot.state.ended and member.told is None]
         self._tend()
         if dead and queue in self._recovery.queues and not self._streams.exhausted(queue):
             self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
