@@ -93,6 +93,11 @@ class Ran:
             told = Counter(e["id"] for e in self.of("done", "left", "failed", "lost") if e["queue"] == queue)
             assert told == Counter(e["id"] for e in self.of("put") if e["queue"] == queue)
 
+    def assert_adds_up(self) -> None:
+        """The summary's items add up, where no stage multiplies or filters."""
+        items = self.result.summary["items"]
+        assert items["put"] == sum(items[fate] for fate in ("done", "failed", "left", "lost")), items
+
 
 def config(text: str, folder: Path, **overrides: Any) -> Config:
     """A config from text, in which the tests' user code can be found."""
