@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """Nobody put it, or somebody touched it who could not have it."""
     ORDER = "order"
     """Overtaken: within a producer, or between one writer and one reader of a queue."""
+    FIFO = "fifo"
+    """No order of the overlapping operations makes the queue first in, first out."""
     CAUSALITY = "causality"
     """Instants and durations that contradict each other."""
     DEPTH = "depth"
@@ -76,13 +78,16 @@ class Violations:
         self.counts: Counter[Kind] = Counter()
         self.duplicated_items: set[tuple[str, str]] = set()
 
-    def add(self, kind: Kind, message: str, *lines: int, item: str | None = None, queue: str = "") -> None:
-        """Note one violation; `item` in `queue` is the one it is about."""
+    def add(
+        self, kind: Kind, message: str, *lines: int, item: str | None = None, queue: str = "", beside: str | None = None
+    ) -> None:
+        """Note one violation; `item` in `queue` is the one it is about, `beside` another one involved."""
         self.counts[kind] += 1
         if kind is Kind.DUPLICATED and item is not None:
             self.duplicated_items.add((queue, item))
         if len(self.kept) < KEPT:
-            self.kept.append(Violation(kind, message, lines, () if item is None else (item,)))
+            ids = tuple(each for each in (item, beside) if each is not None)
+            self.kept.append(Violation(kind, message, lines, ids))
 
     def verdict(self, incomplete: str | None) -> Verdict:
         """Conclude; `incomplete` says why the log is not whole, or is None."""
