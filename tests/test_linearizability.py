@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lines import Record, again, born, died, done, end, fate, get, put, start
 from logs import events_of
-from test_audit import A, B
+from test_audit import A, B, C
 
 from runner.analysis.audit import audit
 from runner.analysis.linearizability import NEVER, inversions
 from runner.analysis.violations import Kind, Verdict, Violation
 from runner.log.events import Torn
 
-C = "p-0:2"
 SIZES = [
     (got, stays, maybe)
     for got in range(4)

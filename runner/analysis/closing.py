@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runner.analysis import objections
 from runner.analysis.accounts import CONSUMER, PRODUCER, RECOVERED
 from runner.analysis.depth import depths
-from runner.analysis.violations import Kind
+from runner.analysis.violations import Counts, Kind
 from runner.log.events import Failed, Left, Lost
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None 
         _check_totals(ledger)
     if fifo is not None:
         fifo.close(ledger.violations, complete=incomplete is None)
-    return ledger.violations.verdict(incomplete)
+    return ledger.violations.verdict(incomplete, _counts(ledger))
 
 
 def _close_queue(ledger: Ledger, queue: QueueAccount, workers: Sequence[WorkerAccount], *, complete: bool) -> None:
@@ -151,6 +151,24 @@ def _check_quotas(ledger: Ledger) -> None:
             verb = "put" if group.role == PRODUCER else "did"
             message = f"group {name} {verb} {handled[name]} items, {group.planned} were planned"
             ledger.violations.add(Kind.QUOTA, message)
+
+
+def _counts(ledger: Ledger) -> Counts:
+    queues = ledger.queues.values()
+    acknowledged = sum(len(queue.began) - len(queue.recovered) for queue in queues)
+    recovered = sum(len(queue.recovered) for queue in queues)
+    items = {kind.value: len(items) for kind, items in ledger.violations.items.items()}
+    return Counts(
+        attempted=acknowledged + recovered,
+        acknowledged=acknowledged,
+        recovered=recovered,
+        redelivered=ledger.redelivered,
+        early=sum(queue.overtaken for queue in queues),
+        done=sum(worker.done for worker in ledger.workers.values()),
+        left=ledger.fates[Left],
+        failed=ledger.fates[Failed],
+        **items,
+    )
 
 
 def _check_totals(ledger: Ledger) -> None:
