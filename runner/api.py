@@ -101,18 +101,20 @@ def run(
             raise StoreError(f"{store.path}: {error.strerror or error}; the journals are kept there") from error
 
 
-def audit(run: str | Path) -> Verdict:
+def audit(run: str | Path, *, fifo: bool = True) -> Verdict:
     """Check a stored log again, from the log alone.
 
     Args:
         run: A run directory or an `events.jsonl`. Where the run goes on, or its supervisor was killed, the journals
             are read; what they hold is never complete.
+        fifo: Whether the queues that promise to be FIFO are checked for it, which takes as long as all else; the
+            check at a run's end leaves that out.
 
     Raises:
         LogError: There is no event log.
     """
     path = Path(run)
-    return analyse(rundir.RunDir(path).log if path.is_dir() else path)[1]
+    return analyse(rundir.RunDir(path).log if path.is_dir() else path, fifo=fifo)[1]
 
 
 def _prepare(store: RunDir, planned: Plan, command_line: list[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
