@@ -41,8 +41,10 @@ def _trace(error: BaseException) -> str:
 
 
 def described(error: BaseException) -> str:
-    """`ValueError: text`, also for exceptions whose own text fails."""
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    """`ValueError: text`, in one line, also for exceptions whose own text fails."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error}"  # else four lines, with the source
+    return " ".join("".join(traceback.format_exception_only(type(error), error)).split("\n")).strip()
 
 
 def extend_path(folders: tuple[str, ...]) -> None:
@@ -106,7 +108,7 @@ def _missing(error: BaseException, module: str) -> bool:
 
 
 def called(what: Callable[..., Any], *arguments: Any, name: str) -> Any:
-    """Call user code; whatever it raises comes out as UserCodeError, `StopIteration` and `SystemExit` too."""
+    """Call user code of this name; whatever it raises comes out as UserCodeError, `StopIteration` and `SystemExit` too."""
     try:
         return what(*arguments)
     except BaseException as error:

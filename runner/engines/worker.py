@@ -22,7 +22,7 @@ from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
-from runner.planning.plan import OnError, Role
+from runner.planning.plan import OnError, Role, UserCode
 from runner.queues.contract import Stopped, UnsendableItem
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runner.engines.board import Slot
     from runner.envelope import Envelope
     from runner.log.journal import JournalWriter
-    from runner.planning.plan import UserCode, WorkerPlan
+    from runner.planning.plan import WorkerPlan
     from runner.queues.contract import Reader, Writer
 
 _PUTTING: Final = int(State.PUTTING)
@@ -98,6 +98,7 @@ class Worker:
         self._in_hand: Envelope | None = None
         self._service = 0
         self._function: Callable[[Any], Any] = _identity
+        self._code = _code_of(plan)
 
     def prepare(self) -> None:
         """Import and make what user code is needed, before any item moves; raises UserCodeError."""
@@ -335,14 +336,14 @@ class Worker:
         slot.state = State.CALLING
         began = monotonic_ns()
         try:
-            return usercode.called(what, *arguments, name=self._plan.name)
+            return usercode.called(what, *arguments, name=self._code)
         finally:
             self._service += monotonic_ns() - began
             slot.state = State.RUNNING
 
     def _guarded(self, code: UserCode) -> Iterator[Any]:
         """The items of a user's iterable, found at once, each then taken as user code."""
-        iterator = usercode.called(iter, usercode.iterable(code), name=self._plan.name)
+        iterator = usercode.called(iter, usercode.iterable(code), name=code.target)
         return self._each(iterator)
 
     def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
@@ -367,6 +368,12 @@ class Worker:
         self._interruption.close(self._writer)
         self._slot.words[self._slot.base + CLOSED] = 1
         self._slot.state = State.RUNNING
+
+
+def _code_of(plan: WorkerPlan) -> str:
+    """The user code a worker calls, as its config names it."""
+    code = plan.group.call or plan.group.items
+    return code.target if isinstance(code, UserCode) else ""
 
 
 def _identity(item: object) -> object:
