@@ -23,7 +23,7 @@ from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
 from runner.planning.plan import OnError, Role
-from runner.queues.contract import Stopped, UnsendableItem
+from runner.queues.contract import Stopped, UnreadableItem, UnsendableItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -316,7 +316,10 @@ class Worker:
         slot.state = State.RUNNING
 
     def _call(self, call: step.Call) -> Any:
-        return self._worked(self._function, call.envelope.item)
+        item = call.envelope.item
+        if item.__class__ is UnreadableItem:
+            raise step.WorkFailed(UserCodeError("get", f"{self._plan.name}: item {item!r}", item.cause))
+        return self._worked(self._function, item)
 
     def _next(self, advance: step.Next) -> Any:
         return self._worked(next, advance.generator, step.EXHAUSTED)
