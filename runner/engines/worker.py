@@ -102,9 +102,10 @@ class Worker:
     def prepare(self) -> None:
         """Import and make what user code is needed, before any item moves; raises UserCodeError."""
         group = self._plan.group
-        if group.call is not None:
-            self._function = usercode.function(group.call)
-        self._items = items(self._plan, self._guarded, self._resume.seq)
+        with usercode.without_twins():
+            if group.call is not None:
+                self._function = usercode.function(group.call)
+            self._items = items(self._plan, self._guarded, self._resume.seq)
 
     def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
         """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.
