@@ -27,6 +27,8 @@ USER_CODE = Path(__file__).parent / "usercode"
 ROOT = Path(__file__).parent.parent
 START_METHODS = ("fork", "forkserver", "spawn")
 KINDS = ("pipe", "multiprocessing.Queue")
+ENDURANCE = os.environ.get("MPRUN_ENDURANCE", "") not in ("", "0")
+"""Whether the counts of `make endurance` are wanted, which take hours, or the short ones of `make test`."""
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
 from runner.planning.plan import OnError, Role, UserCode
-from runner.queues.contract import Stopped, UnsendableItem
+from runner.queues.contract import Stopped, UnreadableItem, UnsendableItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,9 +103,10 @@ class Worker:
     def prepare(self) -> None:
         """Import and make what user code is needed, before any item moves; raises UserCodeError."""
         group = self._plan.group
-        if group.call is not None:
-            self._function = usercode.function(group.call)
-        self._items = items(self._plan, self._guarded, self._resume.seq)
+        with usercode.without_twins():
+            if group.call is not None:
+                self._function = usercode.function(group.call)
+            self._items = items(self._plan, self._guarded, self._resume.seq)
 
     def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
         """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.
@@ -317,7 +318,10 @@ class Worker:
         slot.state = State.RUNNING
 
     def _call(self, call: step.Call) -> Any:
-        return self._worked(self._function, call.envelope.item)
+        item = call.envelope.item
+        if item.__class__ is UnreadableItem:
+            raise step.WorkFailed(UserCodeError("get", f"{self._plan.name}: item {item!r}", item.cause))
+        return self._worked(self._function, item)
 
     def _next(self, advance: step.Next) -> Any:
         return self._worked(next, advance.generator, step.EXHAUSTED)
