@@ -7,8 +7,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from runner.analysis.ahead import Ahead
 from runner.analysis.analyse import analyse
 from runner.engines import engine
 from runner.engines.closing import settle, write_log
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from runner.engines.contract import Outcome, Watch
     from runner.log.rundir import RunDir
     from runner.planning.plan import Plan
+
+_WORTH_A_PROCESS: Final = 1 << 20
+"""Bytes of journals, from which on their log is analysed while it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +101,20 @@ def run(
             raise StoreError(f"{store.path}: {error.strerror or error}; the journals are kept there") from error
 
 
-def audit(run: str | Path) -> Verdict:
+def audit(run: str | Path, *, fifo: bool = True) -> Verdict:
     """Check a stored log again, from the log alone.
 
     Args:
         run: A run directory or an `events.jsonl`. Where the run goes on, or its supervisor was killed, the journals
             are read; what they hold is never complete.
+        fifo: Whether the queues that promise to be FIFO are checked for it, which takes as long as all else; the
+            check at a run's end leaves that out.
 
     Raises:
         LogError: There is no event log.
     """
     path = Path(run)
-    return analyse(rundir.RunDir(path).log if path.is_dir() else path)[1]
+    return analyse(rundir.RunDir(path).log if path.is_dir() else path, fifo=fifo)[1]
 
 
 def _prepare(store: RunDir, planned: Plan, command_line: list[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,8 +153,10 @@ def _conclude(
 ) -> Result:
     """From journals to log, from log to figures and verdict; then the store is complete."""
     outcome = settle(planned, store.journals, chronicle, outcome)
-    events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
-    summary, verdict = analyse(store.events)
+    store.events.touch()
+    with Ahead(store.events, worth_it=store.journals_size > _WORTH_A_PROCESS) as ahead:
+        events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
+        summary, verdict = ahead.result()
     code = _exit_code(outcome, summary)
     summary = replace(summary, exit_code=code, wall_s=monotonic() - started)
     store.write_json(rundir.SUMMARY, summary.to_dict())

@@ -27,6 +27,8 @@ USER_CODE = Path(__file__).parent / "usercode"
 ROOT = Path(__file__).parent.parent
 START_METHODS = ("fork", "forkserver", "spawn")
 KINDS = ("pipe", "multiprocessing.Queue")
+ENDURANCE = os.environ.get("MPRUN_ENDURANCE", "") not in ("", "0")
+"""Whether the counts of `make endurance` are wanted, which take hours, or the short ones of `make test`."""
 
 
 @contextlib.contextmanager
@@ -92,6 +94,11 @@ class Ran:
         for queue in self.events[0]["queues"]:
             told = Counter(e["id"] for e in self.of("done", "left", "failed", "lost") if e["queue"] == queue)
             assert told == Counter(e["id"] for e in self.of("put") if e["queue"] == queue)
+
+    def assert_adds_up(self) -> None:
+        """The summary's items add up, where no stage multiplies or filters."""
+        items = self.result.summary["items"]
+        assert items["put"] == sum(items[fate] for fate in ("done", "failed", "left", "lost")), items
 
 
 def config(text: str, folder: Path, **overrides: Any) -> Config:

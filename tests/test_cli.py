@@ -306,9 +306,14 @@ class TestOtherCommands:
     def test_audit_of_a_valid_log(self, stored: Path, capfd: Capture) -> None:
         for named in ([], [stored.name], [str(stored / "events.jsonl")]):
             assert execute(["audit", *named]) == 0
-            assert capfd.readouterr().out.endswith(": valid\n")
+            counted, verdict = capfd.readouterr().out.splitlines()
+            assert counted.startswith("attempted 3 · acknowledged 3 · recovered 0 · redelivered 0 · early ")
+            assert counted.endswith(" · done 3 · left 0 · failed 0 · lost 0 · duplicated 0 · unexpected 0")
+            assert verdict.endswith(": valid")
         assert execute(["audit", "--json"]) == 0
-        assert json.loads(capfd.readouterr().out) == {"valid": True, "reason": None, "count": 0, "violations": []}
+        found = json.loads(capfd.readouterr().out)
+        assert found.pop("counts")["attempted"] == 3
+        assert found == {"valid": True, "reason": None, "count": 0, "violations": []}
 
     def test_audit_of_a_log_that_lost_a_done(self, stored: Path, capfd: Capture) -> None:
         log = stored / "events.jsonl"
@@ -320,6 +325,25 @@ class TestOtherCommands:
         out = capfd.readouterr().out
         assert "make-0:1" in out.splitlines()[0]
         assert "not valid, " in out.splitlines()[-1]
+        assert execute(["audit", "--json"]) == 1
+        found = json.loads(capfd.readouterr().out)
+        assert found["valid"] is False
+        assert found["counts"]["lost"] == 1
+        lost = next(each for each in found["violations"] if each["kind"] == "lost")
+        assert lost["ids"] == ["make-0:1"]
+        assert lost["message"].endswith("never done, and neither left nor failed")
+        assert all(isinstance(line, int) for line in lost["lines"])
+
+    @pytest.mark.parametrize(
+        "text", ["", "no log\n", "[1]\n", '{"event":"put"}\n', "\0\xff" * 9, '{"event":"run.start"']
+    )
+    def test_audit_of_what_is_no_event_log(self, here: Path, text: str, capfd: Capture) -> None:
+        (here / "some.jsonl").write_text(text)
+        assert execute(["audit", "some.jsonl"]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert len(err.splitlines()) == 1
+        assert err.startswith("mprun: some.jsonl")
 
     def test_audit_of_a_log_without_its_end_is_unknown(self, stored: Path, capfd: Capture) -> None:
         log = stored / "events.jsonl"

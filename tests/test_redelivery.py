@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from lines import Record, again, born, died, done, end, fate, get, put, start
 from logs import events_of
-from test_audit import PIPELINE, TWO_READERS, A, B, found_in
+from test_audit import PIPELINE, TWO_READERS, A, B, C, found_in
 
 from runner.analysis.audit import audit
 from runner.analysis.summary import summarise
 from runner.analysis.violations import Kind, Violation
 
-C = "p-0:2"
 RELAYS: dict[str, Any] = {
     "queues": {"main": 0, "next": 0},
     "groups": {

@@ -149,7 +149,9 @@ def test_a_folder_of_nothing_is_a_run_of_which_nothing_is_known(tmp_path: Path, 
     (tmp_path / "journals").mkdir()
     assert_unknown(runner.audit(tmp_path))
     assert command(["audit", str(tmp_path)]) == 1
-    assert capfd.readouterr().out == f"{tmp_path}: unknown, 0 violations ({INCOMPLETE})\n"
+    out = capfd.readouterr().out.splitlines()
+    assert out[0].startswith("attempted 0 · ")
+    assert out[1:] == [f"{tmp_path}: unknown, 0 violations ({INCOMPLETE})"]
 
 
 def test_a_contradiction_is_one_though_the_end_is_missing(store: Path) -> None:

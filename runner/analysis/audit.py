@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
+from runner.analysis.linearizability import FifoCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
     from runner.log.events import Event
 
 
-def audit(events: Iterable[Event]) -> Verdict:
+def audit(events: Iterable[Event], *, fifo: bool = False) -> Verdict:
     """Judge a log by itself, without its config: every item accounted for, nothing twice, nothing out of order.
 
     Args:
         events: What `runner.log.events.read` yields.
+        fifo: Whether the queues that promise to be FIFO are checked for it, too.
     """
     ledger = Ledger()
+    if not fifo:
+        ledger.feed(events)
+        return close(ledger)
+    check = FifoCheck()
+    events = list(events)
     ledger.feed(events)
-    return close(ledger)
+    check.feed(events)
+    return close(ledger, fifo=check)

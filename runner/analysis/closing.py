@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 from runner.analysis import objections
 from runner.analysis.accounts import CONSUMER, PRODUCER, RECOVERED
 from runner.analysis.depth import depths
-from runner.analysis.violations import Kind
+from runner.analysis.violations import Counts, Kind
 from runner.log.events import Failed, Left, Lost
 
 if TYPE_CHECKING:
-    from runner.analysis.accounts import QueueAccount
+    from collections.abc import Sequence
+
+    from runner.analysis.accounts import QueueAccount, WorkerAccount
     from runner.analysis.ledger import Ledger
+    from runner.analysis.linearizability import FifoCheck
     from runner.analysis.violations import Verdict
 
 
-def close(ledger: Ledger, incomplete: str | None = None) -> Verdict:
+def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None = None) -> Verdict:
     """Close the books and give the verdict; call it once, after the last event.
 
     An incomplete log is judged by what no missing line could mend: not by items unaccounted for, by totals, nor by
@@ -29,6 +32,7 @@ def close(ledger: Ledger, incomplete: str | None = None) -> Verdict:
     Args:
         ledger: The books.
         incomplete: Why the log is known not to be whole; None: it may be, and shows itself whether it is.
+        fifo: What the queues' histories are checked with, where they are.
     """
     incomplete = incomplete or _incomplete(ledger)
     workers = list(ledger.workers.values())
@@ -37,20 +41,26 @@ def close(ledger: Ledger, incomplete: str | None = None) -> Verdict:
     for worker in workers:
         worker.rest_until(ledger.end.t_ns if ledger.end else ledger.last_ns)
     for queue in ledger.queues.values():
-        for number, puts in Counter(queue.writers).items():
-            if number < RECOVERED:
-                workers[number].puts += puts
-        if queue.recovered:
-            _check_recovered(ledger, queue)
-        for place in chain(queue.abandoned, queue.waiting.values()):
-            queue.residence_ns += max(0, ledger.last_ns - queue.returned[place])
-        _measure_depth(ledger, queue, judged=incomplete is None)
-        if incomplete is None:
-            _settle(ledger, queue)
+        _close_queue(ledger, queue, workers, complete=incomplete is None)
     _check_quotas(ledger)
     if incomplete is None:
         _check_totals(ledger)
-    return ledger.violations.verdict(incomplete)
+    if fifo is not None:
+        fifo.close(ledger.violations, complete=incomplete is None)
+    return ledger.violations.verdict(incomplete, _counts(ledger))
+
+
+def _close_queue(ledger: Ledger, queue: QueueAccount, workers: Sequence[WorkerAccount], *, complete: bool) -> None:
+    for number, puts in Counter(queue.writers).items():
+        if number < RECOVERED:
+            workers[number].puts += puts
+    if queue.recovered:
+        _check_recovered(ledger, queue)
+    for place in chain(queue.abandoned, queue.waiting.values()):
+        queue.residence_ns += max(0, ledger.last_ns - queue.returned[place])
+    _measure_depth(ledger, queue, judged=complete)
+    if complete:
+        _settle(ledger, queue)
 
 
 def _incomplete(ledger: Ledger) -> str | None:
@@ -141,6 +151,24 @@ def _check_quotas(ledger: Ledger) -> None:
             verb = "put" if group.role == PRODUCER else "did"
             message = f"group {name} {verb} {handled[name]} items, {group.planned} were planned"
             ledger.violations.add(Kind.QUOTA, message)
+
+
+def _counts(ledger: Ledger) -> Counts:
+    queues = ledger.queues.values()
+    acknowledged = sum(len(queue.began) - len(queue.recovered) for queue in queues)
+    recovered = sum(len(queue.recovered) for queue in queues)
+    items = {kind.value: len(items) for kind, items in ledger.violations.items.items()}
+    return Counts(
+        attempted=acknowledged + recovered,
+        acknowledged=acknowledged,
+        recovered=recovered,
+        redelivered=ledger.redelivered,
+        early=sum(queue.overtaken for queue in queues),
+        done=sum(worker.done for worker in ledger.workers.values()),
+        left=ledger.fates[Left],
+        failed=ledger.fates[Failed],
+        **items,
+    )
 
 
 def _check_totals(ledger: Ledger) -> None:

@@ -13,7 +13,6 @@ from runner.analysis.accounts import CONSUMER, PRODUCER
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
 from runner.analysis.spread import Spread, spread
-from runner.analysis.violations import Kind
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def figures(ledger: Ledger, verdict: Verdict) -> Summary:
     """Read the summary off closed books."""
     start = ledger.start
     makespan_s = max(0, ledger.last_ns) / _NS
-    items = _items(ledger)
+    items = _items(ledger, verdict)
     queues = {queue.name: _queue_figures(queue, makespan_s) for queue in ledger.queues.values()}
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
@@ -157,7 +156,7 @@ def _status(ledger: Ledger, verdict: Verdict) -> str:
     return "ok" if ledger.end.status == "completed" else ledger.end.status
 
 
-def _items(ledger: Ledger) -> Items:
+def _items(ledger: Ledger, verdict: Verdict) -> Items:
     workers = ledger.workers.values()
     planned = [group.planned for group in ledger.groups.values() if group.role == PRODUCER]
     known = [count for count in planned if count is not None]
@@ -166,8 +165,8 @@ def _items(ledger: Ledger) -> Items:
         put=sum(worker.puts for worker in workers if worker.role == PRODUCER),
         got=sum(worker.gets for worker in workers if worker.role == CONSUMER),
         done=sum(worker.done for worker in workers if worker.role == CONSUMER),
-        lost=ledger.violations.counts[Kind.LOST],
-        duplicated=len(ledger.violations.duplicated_items),
+        lost=verdict.counts.lost,
+        duplicated=verdict.counts.duplicated,
         left=ledger.fates[Left],
         redelivered=ledger.redelivered,
         failed=ledger.fates[Failed],

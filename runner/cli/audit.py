@@ -29,6 +29,9 @@ Logged = Annotated[
 def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int:
     """Check a stored log again, from the log alone: every item accounted for, none twice, none out of order.
 
+    Queues that promise first in, first out are held to it over their whole history. Of a run that goes on, or whose
+    supervisor was killed, the journals are read.
+
     Exit codes:
       0    valid
       1    not valid, or unknown because the log is incomplete
@@ -47,13 +50,14 @@ def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int
 
 
 def told(path: Path, verdict: Verdict) -> str:
-    """The verdict in lines: each violation, then the result."""
+    """The verdict in lines: each violation, what became of the items, the result."""
     lines = [*map(line, verdict.violations)]
     if (more := verdict.count - len(verdict.violations)) > 0:
         lines.append(f"… and {more:,} more")
     word = {True: "valid", False: "not valid", "unknown": "unknown"}[verdict.valid]
     found = "" if verdict.valid is True else f", {verdict.count:,} violation{'' if verdict.count == 1 else 's'}"
     incomplete = f" ({verdict.reason})" if verdict.reason else ""
+    lines.append(" · ".join(f"{name} {count:,}" for name, count in asdict(verdict.counts).items()))
     return "\n".join([*lines, f"{path}: {word}{found}{incomplete}", ""])
 
 

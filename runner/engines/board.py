@@ -95,6 +95,10 @@ class Board:
                 open_items[worker.group.source] -= slot.dones + slot.skipped
         return open_items
 
+    def any_skipped(self, plan: Plan) -> bool:
+        """Whether any worker has set an item aside because its work failed."""
+        return any(self.slot(worker.index).skipped for worker in plan.workers())
+
     def close(self) -> None:
         """Unmap the file; slots must not be used any more."""
         self.words.release()

@@ -9,6 +9,7 @@ from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from runner.engines.board import State
+from runner.engines.stop import CALL_GRACE_S
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -52,6 +53,7 @@ class Member:
     overdue: str | None = None
     _work: tuple[int, ...] = ()
     _work_since: int = 0
+    _ends_since: float = 0.0
 
     def tell_to_stop(self) -> None:
         """Order it to stop, and cut short what it waits for; may be repeated."""
@@ -66,7 +68,10 @@ class Member:
         self.process.kill()
 
     def watch_item(self) -> None:
-        """Kill it where it has worked on one item for longer than its group may."""
+        """Kill it where it has worked on one item for longer than its group may, or has finished and does not end."""
+        if self.alive and self.slot.state is State.FINISHED:
+            self._watch_end()
+            return
         limit = self.worker.group.item_timeout_ns
         if limit is None or not self.alive or self.told is not None:
             return
@@ -77,6 +82,13 @@ class Member:
             self._work, self._work_since = work, now
         elif now - self._work_since > limit:
             self.overdue = f"was killed for working on one item for longer than item_timeout, {limit / 1e9:g} s"
+            self.process.kill()
+
+    def _watch_end(self) -> None:
+        """See to it that it ends, though user code has left a thread or child behind that its exit waits for."""
+        self._ends_since = self._ends_since or monotonic()
+        if monotonic() - self._ends_since > CALL_GRACE_S:
+            self.overdue = f"had finished and was killed, as its exit had to wait for longer than {CALL_GRACE_S:g} s"
             self.process.kill()
 
     def died(self, code: int) -> bool:
@@ -94,7 +106,8 @@ class Member:
         """The keys of `worker.exit` that say how it ended."""
         ended = {"exit_code": code} if code >= 0 else {"signal": signal_name(-code)}
         puts, gets = self.before
-        return {**self.about, **ended, "puts": self.slot.puts - puts, "gets": self.slot.gets - gets}
+        why = {"why": self.overdue} if self.overdue is not None else {}
+        return {**self.about, **ended, "puts": self.slot.puts - puts, "gets": self.slot.gets - gets, **why}
 
     @property
     def about(self) -> dict[str, Any]:

@@ -117,4 +117,6 @@ class Streams:
     @property
     def balanced(self) -> bool:
         """Whether every item of every queue is done."""
-        return not self._recovery.aside and not any(self.open_items(queue.name) for queue in self._plan.queues)
+        if self._recovery.aside or self._board.any_skipped(self._plan):
+            return False
+        return not any(self.open_items(queue.name) for queue in self._plan.queues)

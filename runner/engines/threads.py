@@ -171,7 +171,8 @@ class Crew:
         aside = self._recovery.aside
         if aside:
             self._stop.order(Status.FAILED, f"{aside[0].id} {aside[0].why}")
-        balanced = not aside and not any(self._live.board.open_items(self._plan).values())
+        board = self._live.board
+        balanced = not aside and not board.any_skipped(self._plan) and not any(board.open_items(self._plan).values())
         outcome = self._stop.outcome(clock, balanced=balanced)
         return replace(outcome, aside={(each.queue, each.id): each.why for each in aside})
 

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from runner.errors import LogError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 SCHEMA: Final = 1
@@ -212,11 +212,16 @@ def read(path: Path) -> Iterator[Event]:
         yield from chunk
 
 
-def read_chunks(path: Path) -> Iterator[list[Event]]:
-    """Yield the events of `read` in lists of some thousands, which is faster to go through."""
+def read_chunks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[list[Event]]:
+    """Yield the events of `read` in lists of some thousands, which is faster to go through.
+
+    Args:
+        path: The log.
+        grows: Asked at the end of the file whether there may be more to read now.
+    """
     line = 0
     last_ns = 0
-    for block in _blocks(path):
+    for block in _blocks(path, grows):
         end = block.rfind(b"\n") + 1
         events, problem = _decode(block[:end])
         if line == 0:
@@ -250,17 +255,20 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
                     raise LogError(f"{path}:{line}: is no event: {error}") from None
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[bytes]:
     """Yield the file in pieces that end with a line's end; only the last may end otherwise."""
     try:
         with path.open("rb") as file:
-            while block := file.read(_CHUNK):
-                if not block.endswith(b"\n"):
+            while (block := file.read(_CHUNK)) or (grows is not None and grows()):
+                while block and not block.endswith(b"\n"):
                     rest = file.readline(_LONGEST_LINE)
                     if len(rest) == _LONGEST_LINE:
                         raise LogError(f"{path}: is no mprun event log: it has a line of more than 64 MiB")
+                    if not rest and (grows is None or not grows()):
+                        break
                     block += rest
-                yield block
+                if block:
+                    yield block
     except OSError as error:
         raise LogError(f"{path}: cannot be read: {error.strerror}") from error
 

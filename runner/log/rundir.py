@@ -69,6 +69,11 @@ class RunDir:
             return self.events
         raise LogError(f"{self.path}: has neither {EVENTS} nor {JOURNALS}; is it a run directory?")
 
+    @property
+    def journals_size(self) -> int:
+        """Bytes of all journals."""
+        return sum(path.stat().st_size for path in self.journals.glob("*.journal"))
+
     def manifest(self) -> dict[str, Any]:
         """What ran, where, with what; raises LogError where there is none."""
         return self._json(MANIFEST)

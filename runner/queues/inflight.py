@@ -1,7 +1,7 @@
 """Tickets in flight: what a worker is just putting, or has just got, in memory that outlives it.
 
     putting:  count = 0, tickets, count = n, write       what was begun is known; whether it arrived is not
-    getting:  first words = 0, readv straight to here    the kernel takes no ticket from the pipe before it is here
+    getting:  first words = 0, read straight to here     the kernel takes no ticket from the pipe before it is here
 
 One small mapped file for each end of each worker incarnation; one writer, so no lock. A count, and the first word of a
 ticket, is one aligned 8-byte store. As the kernel copies what it reads into this very memory, there is no instant at

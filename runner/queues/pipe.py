@@ -23,10 +23,10 @@ no more will come: then readers see the end of file, as the last writer is gone.
 from __future__ import annotations
 
 import fcntl
+import io
 import mmap
 import os
 import select
-import struct
 from multiprocessing import reduction
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = select.PIPE_BUF // SIZE
 _LARGEST_PIPE: Final = 1 << 20
+_BEYOND: Final = 1 << 63
+_pack_into: Final = TICKET.pack_into
+_unpack_from: Final = TICKET.unpack_from
+_write: Final = os.write
 _LOOK_UP_AFTER_MS: Final = 50
 """How often a writer that waits for room looks whether it was told to stop."""
 
@@ -276,30 +280,28 @@ class PipeWriter:
         """See `Writer.put`: one write, of what fits it."""
         if self._gate is not None:
             return self._put_through(self._gate, envelopes)
-        count = 1
-        if len(envelopes) == 1:
-            self._words[0] = 0
-            self._lay_out(envelopes[0])
-            self._write(1, self._one)
-        else:
+        if len(envelopes) > 1:
             count = min(len(envelopes), _AT_ONCE)
             self._begin([self._ticket(envelope) for envelope in envelopes[:count]])
             self._write(count, self._tickets[: count * SIZE])
-        return count
-
-    def _lay_out(self, envelope: Envelope) -> None:
-        """Write one ticket to where it counts as begun."""
+            return count
+        # `_begin`, `_ticket` and `_write` in one, for an item a write is where speed counts most.
+        envelope = envelopes[0]
         item = envelope.item
-        if item.__class__ is int and not envelope.suffix and not envelope.padding:
-            try:
-                TICKET.pack_into(
-                    self._tickets, 0, envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item
-                )
-            except struct.error:
-                pass  # more than 64 bits: into the payload file
-            else:
-                return
-        self._one[:] = self._payload.ticket(record_of(envelope), envelope.delivery, envelope.began)
+        self._words[0] = 0
+        if item.__class__ is not int or envelope.suffix or envelope.padding or not -_BEYOND <= item < _BEYOND:
+            self._one[:] = self._ticket(envelope)
+        else:
+            _pack_into(self._tickets, 0, envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
+        if self._polls_first:
+            self._wait_for_room()
+        self._words[0] = 1
+        try:
+            _write(self._end, self._one)
+        except (BlockingIOError, BrokenPipeError):
+            self._words[0] = 0
+            self._write(1, self._one)
+        return 1
 
     def _begin(self, tickets: list[bytes]) -> None:
         self._words[0] = 0
@@ -346,11 +348,8 @@ class PipeWriter:
 
     def _ticket(self, envelope: Envelope, before: bytes | None = None) -> bytes:
         item = envelope.item
-        if item.__class__ is int and not envelope.suffix and not envelope.padding:
-            try:
-                return TICKET.pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
-            except struct.error:
-                pass  # more than 64 bits: into the payload file
+        if item.__class__ is int and not envelope.suffix and not envelope.padding and -_BEYOND <= item < _BEYOND:
+            return TICKET.pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
         if before is not None:
             writer, delivery, flags, length, _, offset = TICKET.unpack(before)
             return TICKET.pack(writer, delivery, flags, length, envelope.began, offset)
@@ -370,7 +369,8 @@ class PipeReader:
         self._hand = in_hand
         self._words = in_hand.words
         self._tickets = in_hand.tickets
-        self._into = [in_hand.tickets[: SIZE * batch]]
+        self._into = in_hand.tickets[: SIZE * batch]
+        self._read_into = io.FileIO(end, "rb", closefd=False).readinto
         self._files = files
         self._waker = waker
         self._got = 1
@@ -386,13 +386,12 @@ class PipeReader:
             self._tickets[: self._got * SIZE] = bytes(self._got * SIZE)
         else:
             self._words[1] = 0
-        into = self._into if limit >= self._batch else [self._tickets[: SIZE * limit]]
-        size = os.readv(self._end, into)
+        size: int = self._read_into(self._into if limit >= self._batch else self._tickets[: SIZE * limit])
         if self._waker is not None:
             self._waker.room()
         if size == SIZE:
             self._got = 1
-            who, delivery, flags, seq, began, item = TICKET.unpack_from(self._tickets)
+            who, delivery, flags, seq, began, item = _unpack_from(self._tickets)
             if not flags:
                 return [Envelope(who, seq, item, delivery, began)]
         self._got = size // SIZE
