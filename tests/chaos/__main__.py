@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -19,10 +20,10 @@ from chaos.trial import METHODS, Act, Trial, drawn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PARTS: Final = ("trials", "failpoints", "maxsize", "control")
+_PARTS: Final = ("trials", "failpoints", "pairs", "maxsize", "control")
 _OTHERS: Final = (("pipe", "continue"), ("pipe", "fail"), ("multiprocessing.Queue", "fail"))
 _EVERY_S: Final = 15.0
-_BLIND_CELLS: Final = 120
+_BLIND_CELLS: Final = 60
 
 
 def main() -> int:
@@ -38,6 +39,7 @@ def main() -> int:
     parts: dict[str, Callable[[Suite], None]] = {
         "trials": lambda suite: suite.trials(asked.first, asked.trials),
         "failpoints": Suite.failpoints,
+        "pairs": lambda suite: suite.pairs(max(10, asked.trials // 2)),
         "maxsize": Suite.maxsize,
         "control": lambda suite: suite.control(max(10, asked.trials // 20)),
     }
@@ -55,9 +57,9 @@ class Suite:
     def __init__(self, conductor: Conductor, seed: int, folder: Path) -> None:
         self._conductor = conductor
         self._seed = seed
+        self._chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._folder = folder
-        self._began = time.monotonic()
-        self._said = 0.0
+        self._began = self._said = time.monotonic()
         self._tallies: list[Tally] = []
         self._cells: list[tuple[cells.Cell, bool]] = []
         self._controls: list[tuple[str, int, int]] = []
@@ -74,37 +76,44 @@ class Suite:
             self._try(drawn(self._seed, number, kind, policy), tally, len(numbers))
 
     def failpoints(self) -> None:
-        """Every cell of the matrix; then those that need a redelivery, without it."""
+        """Every cell of the matrix; then some that need a redelivery, without it."""
         tallies = {act: self._tally(f"failpoints, {act}") for act in Act}
-        needy: list[Trial] = []
-        known: cells.Survey = {}
-        for config in cells.BASES:
-            places = self._survey(config)
-            found = cells.cells(config, places, known)
-            known = known or places
-            for cell in found:
-                red = self._try(cell.trial, tallies[cell.act], len(found), sprung=1)
-                self._cells.append((cell, red))
-            needy += [cell.trial for cell in found if cell.act is Act.KILL and cell.step in {"get", "work", "done"}]
-        chance = random.Random(self._seed)  # noqa: S311 - repeatable, not secret
+        every = self._matrix()
+        for cell in every:
+            red = self._try(cell.trial, tallies[cell.act], len(every), sprung=1)
+            self._cells.append((cell, red))
+        needy = [cell.trial for cell in every if cell.act is Act.KILL and cell.step in {"get", "work", "done"}]
         blind = Tally("")
-        for trial in chance.sample(needy, _BLIND_CELLS):
+        for trial in self._chance.sample(needy, _BLIND_CELLS):
             self._try(cells.blind(trial), blind, _BLIND_CELLS, report=False)
         self._controls.append(("failpoint cells without redelivery, red", blind.wrong_trials, blind.trials))
 
-    def _survey(self, config: str) -> cells.Survey:
-        tried = self._conductor.tried(cells.survey(config), keep=True)
-        if tried.faults:
-            raise SystemExit(f"the survey failed: {tried}")
-        return cells.found(tried.folder)
+    def pairs(self, count: int) -> None:
+        """Two failpoints in a run."""
+        tally = self._tally("two failpoints in a run")
+        for trial in cells.pairs(self._matrix(), count, self._chance):
+            self._try(trial, tally, count)
+
+    def _matrix(self) -> list[cells.Cell]:
+        """All cells of all configs."""
+        made: list[cells.Cell] = []
+        known: cells.Survey = {}
+        for config in cells.BASES:
+            tried = self._conductor.tried(cells.survey(config), keep=True)
+            if tried.faults:
+                raise SystemExit(f"the survey failed: {tried}")
+            places = cells.found(tried.folder)
+            shutil.rmtree(tried.folder)
+            made += cells.cells(config, places, known)
+            known = known or places
+        return made
 
     def maxsize(self) -> None:
         """Bounds, kept while 20 workers die."""
-        chance = random.Random(self._seed)  # noqa: S311 - repeatable, not secret
         tally = self._tally("maxsize 1 and 7, 20 kills")
         for method in METHODS:
             for maxsize in (1, 7):
-                trial = capacity.trial(maxsize, 20, chance, method)
+                trial = capacity.trial(maxsize, 20, self._chance, method)
                 tried = self._conductor.tried(trial, keep=True)
                 tally.add(tried, list(capacity.judge(maxsize, next(tried.folder.glob("2*/events.jsonl")))))
                 self._progress(trial, tally, 2 * len(METHODS))

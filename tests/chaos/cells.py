@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from chaos.trial import Act, Trap, Trial
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
 ROLES: Final = {"p-0": "producer", "s-0": "stage", "c-0": "consumer"}
@@ -80,6 +81,18 @@ def cells(config: str, places: Survey, known: Survey | None = None) -> list[Cell
                     trap = Trap(worker, where, (count + 1) // 2, act)
                     made.append(Cell(steps[where], ROLES[worker], trial(config, trap, f"{config}-{len(made)}")))
     return made
+
+
+def pairs(made: list[Cell], count: int, chance: random.Random) -> list[Trial]:
+    """Runs in which two things happen, perhaps to a worker and its replacement; nobody is stopped for good."""
+    chosen = []
+    sudden = [cell.trial for cell in made if cell.act is not Act.STOP]
+    for number in range(count):
+        one = chance.choice(sudden)
+        other = chance.choice([trial.traps[0] for trial in sudden if trial.batch == one.batch])
+        hit = chance.choice([1, other.hit])
+        chosen.append(replace(one, name=f"pair-{number}", traps=(*one.traps, replace(other, hit=hit))))
+    return chosen
 
 
 def trial(config: str, trap: Trap, name: str) -> Trial:

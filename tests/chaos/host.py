@@ -6,7 +6,9 @@ It stands apart from whoever judges, so that a run that hangs can be killed as a
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import mmap
 import sys
 import traceback
 from pathlib import Path
@@ -19,6 +21,8 @@ from chaos.trial import Act, Trap
 from runner.config.load import loads
 from runner.engines import stillness, stop
 from runner.engines.recovery import Recovery
+from runner.queues.pipe import PipeQueue
+from runner.queues.tickets import SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,9 +67,19 @@ def _without_redelivery(_: Path) -> contextlib.AbstractContextManager[object]:
     return mock.patch.object(Recovery, "_hand_out_again", return_value=None)
 
 
+def _with_a_small_pipe(_: Path) -> contextlib.AbstractContextManager[object]:
+    """A pipe of one page, which really fills, as one of 32,768 tickets rarely does."""
+
+    def granted(queue: PipeQueue) -> int:
+        return fcntl.fcntl(queue._write_end, fcntl.F_SETPIPE_SZ, mmap.PAGESIZE) // SIZE
+
+    return mock.patch.object(PipeQueue, "_granted", granted)
+
+
 PATCHES: Final[dict[str, Callable[[Path], contextlib.AbstractContextManager[object]]]] = {
     "survey": surveyed,
     "no redelivery": _without_redelivery,
+    "small pipe": _with_a_small_pipe,
 }
 
 

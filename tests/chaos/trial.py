@@ -167,6 +167,7 @@ def drawn(seed: int, number: int, kind: str = "pipe", policy: str = "restart") -
         if chance.random() < 0.3:
             quota -= chance.randint(1, quota // 2)
     workers = producers + stages + consumers
+    maxsize = chance.choice([0, 1, 7])
     return Trial(
         f"{kind.rpartition('.')[2].lower()}-{policy}-{number}",
         topology,
@@ -174,19 +175,20 @@ def drawn(seed: int, number: int, kind: str = "pipe", policy: str = "restart") -
         kind,
         policy,
         chance.choice([1, 8, 64]),
-        chance.choice([0, 1, 7]),
+        maxsize,
         items,
         texts=chance.random() < 0.4,
         payload=chance.choice([0, 0, 100]),
         slow=slow,
         quota=quota,
         kills=tuple(_kills(chance, workers)),
+        patch="small pipe" if kind == "pipe" and not maxsize and chance.random() < 0.3 else None,
     )
 
 
 def _kills(chance: random.Random, workers: int) -> list[Kill]:
-    """One to as many kills as there are workers, one by one or several at an instant."""
-    left = chance.randint(1, workers)
+    """One to as many kills as there are workers, now and then many more, one by one or several at an instant."""
+    left = chance.randint(1, workers) if chance.random() < 0.9 else 3 * workers
     kills = []
     while left:
         victims = chance.randint(1, left) if chance.random() < 0.3 else 1
