@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
-from time import monotonic, monotonic_ns
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from runner.engines.board import State
+from runner.engines.patience import ItemTimeout
 from runner.engines.stop import CALL_GRACE_S
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from runner.engines.board import Slot
     from runner.planning.plan import WorkerPlan
-
-_AT_WORK = {State.SLEEPING, State.BUSY, State.CALLING, State.RUNNING}
 
 
 @dataclass(slots=True)
@@ -37,6 +36,7 @@ class Member:
         killed: Whether we killed it at the run's end.
         overdue: Why we killed it in the middle of the run.
         before: Puts and gets of its former incarnations.
+        patience: Tells when it has worked on one item for too long.
     """
 
     worker: WorkerPlan
@@ -51,9 +51,11 @@ class Member:
     told: float | None = None
     killed: bool = False
     overdue: str | None = None
-    _work: tuple[int, ...] = ()
-    _work_since: int = 0
+    patience: ItemTimeout = field(init=False)
     _ends_since: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.patience = ItemTimeout(self.worker, self.slot)
 
     def tell_to_stop(self) -> None:
         """Order it to stop, and cut short what it waits for; may be repeated."""
@@ -72,16 +74,8 @@ class Member:
         if self.alive and self.slot.state is State.FINISHED:
             self._watch_end()
             return
-        limit = self.worker.group.item_timeout_ns
-        if limit is None or not self.alive or self.told is not None:
-            return
-        slot, now = self.slot, monotonic_ns()
-        work = (slot.puts, slot.gets, slot.dones, slot.skipped, slot.taken)
-        pausing = self.worker.group.source is None and slot.state is not State.CALLING
-        if work != self._work or pausing or slot.state not in _AT_WORK:
-            self._work, self._work_since = work, now
-        elif now - self._work_since > limit:
-            self.overdue = f"was killed for working on one item for longer than item_timeout, {limit / 1e9:g} s"
+        if self.alive and self.told is None and self.patience.is_over():
+            self.overdue = f"was killed for working on one item for longer than {self.patience.words}"
             self.process.kill()
 
     def _watch_end(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import multiprocessing
 import os
 import resource
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MOST_DESCRIPTORS = 4096
 SLEEP_S = 1000
@@ -141,6 +142,17 @@ def loop() -> None:
         pass
 
 
+def wait() -> None:
+    """Until the test lets it go, which it need not do where it is a process that waits."""
+    while left_running is None or not left_running.with_name("release").exists():
+        time.sleep(0.01)
+
+
+def default_sigusr1_and_wait() -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    wait()
+
+
 class Trap:
     """Can be pickled, and not be unpickled."""
 
@@ -205,6 +217,8 @@ DEEDS: dict[str, Callable[[], object]] = {
     "gc.disable": gc.disable,
     "other start method": other_start_method,
     "loop": loop,
+    "wait": wait,
+    "default SIGUSR1 and wait": default_sigusr1_and_wait,
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
 }
 
@@ -242,3 +256,15 @@ def trapped(item: int, at: int) -> object:
 
 def use(item: object) -> None:
     """What any user code does with its item."""
+
+
+def slow(item: object, flag: str) -> None:
+    """Says that it is there, and takes a while."""
+    Path(flag).touch()
+    time.sleep(0.3)
+
+
+def endless(item: object) -> Iterator[int]:
+    for number in itertools.count():
+        time.sleep(0.001)
+        yield number
