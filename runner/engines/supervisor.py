@@ -291,7 +291,8 @@ class Supervisor:
             self._look_after(member.worker.group.source)
 
     def _answer_death(self, member: Member, code: int, last: str | None) -> None:
-        how = f"{member.how(code)} while {member.slot.state.name.lower()}"
+        held = last if member.worker.group.source is not None else None
+        how = f"{member.how(code)} {f'with {held} in hand' if held else f'while {member.slot.state.name.lower()}'}"
         if code == -signal.SIGKILL and member.overdue is None and self._memory.fresh():
             how += "; the kernel killed for lack of memory"
         name = member.worker.name
