@@ -45,8 +45,12 @@ def main() -> int:
     }
     with Conductor(folder) as conductor:
         suite = Suite(conductor, asked.seed, folder)
-        for part in asked.only or _PARTS:
-            parts[part](suite)
+        try:
+            for part in asked.only or _PARTS:
+                parts[part](suite)
+        except KeyboardInterrupt:
+            sys.stdout.write(suite.report())
+            return 130
     sys.stdout.write(suite.report())
     return 0 if suite.good else 1
 
