@@ -31,6 +31,11 @@ ENDURANCE = os.environ.get("MPRUN_ENDURANCE", "") not in ("", "0")
 """Whether the counts of `make endurance` are wanted, which take hours, or the short ones of `make test`."""
 
 
+def trials(short: int, full: int) -> int:
+    """How many of a kind are made: in `make test`, in `make endurance`."""
+    return full if ENDURANCE else short
+
+
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Raise TimeoutError in what takes longer; a run that is broken off so kills its workers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass, field
@@ -62,12 +63,24 @@ class Member:
         self.told = self.told or monotonic()
         self.slot.stop()
         if self.alive:
-            self.process.terminate()
+            self.urge()
+
+    def urge(self) -> None:
+        """Cut short what it waits for."""
+        self._send(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it at once."""
         self.killed = True
-        self.process.kill()
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        """Send it a signal; multiprocessing would not, where it takes the process for dead with the fork server."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.own_death:
+                signal.pidfd_send_signal(self.death, number)
+            else:
+                os.kill(self.process.pid or 0, number)
 
     def watch_item(self) -> None:
         """Kill it where it has worked on one item for longer than its group may, or has finished and does not end."""
@@ -76,14 +89,14 @@ class Member:
             return
         if self.alive and self.told is None and self.patience.is_over():
             self.overdue = f"was killed for working on one item for longer than {self.patience.words}"
-            self.process.kill()
+            self._send(signal.SIGKILL)
 
     def _watch_end(self) -> None:
         """See to it that it ends, though user code has left a thread or child behind that its exit waits for."""
         self._ends_since = self._ends_since or monotonic()
         if monotonic() - self._ends_since > CALL_GRACE_S:
             self.overdue = f"had finished and was killed, as its exit had to wait for longer than {CALL_GRACE_S:g} s"
-            self.process.kill()
+            self._send(signal.SIGKILL)
 
     def died(self, code: int) -> bool:
         """Whether this exit code is that of a death nobody ordered."""

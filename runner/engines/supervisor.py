@@ -20,7 +20,7 @@ import signal
 import sys
 import types
 from dataclasses import replace
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection
 from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final
 
@@ -125,8 +125,6 @@ class Supervisor:
         return [(m.worker, m.incarnation) for m in self._members if m.worker.group.source == queue]
 
     def _start_all(self) -> None:
-        if self._plan.start_method == "spawn":
-            resource_tracker.ensure_running()  # or the first worker's start does it, which undoes `_held`
         for worker in self._plan.workers():
             self._look_around()
             if self._stop.at is not None:
@@ -156,9 +154,11 @@ class Supervisor:
             self._order_stop(Status.FAILED, f"{worker.name} could not be started: {error.strerror}")
             return
         death, own = process.sentinel, False
-        if self._plan.start_method != "forkserver" and hasattr(os, "pidfd_open"):
-            # A sentinel stays silent while a grandchild lives that inherited its other end.
-            death, own = os.pidfd_open(process.pid or 0), True
+        if hasattr(os, "pidfd_open"):
+            # A sentinel stays silent while a grandchild lives that inherited its other end, and tells of a death that
+            # was not one when it is the fork server that died.
+            with contextlib.suppress(ProcessLookupError):
+                death, own = os.pidfd_open(process.pid or 0), True
         self._enlist(Member(worker, incarnation, slot, process, death, own, before), began)
 
     def _descriptors(self) -> Iterator[int]:
@@ -263,7 +263,7 @@ class Supervisor:
                 if overdue(member.told, calling=state is State.CALLING):
                     member.kill()
                 elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
-                    member.process.terminate()
+                    member.urge()
 
     def _bury(self, member: Member) -> None:
         """A worker has ended: enter how, and draw the consequences."""

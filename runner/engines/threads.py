@@ -29,7 +29,7 @@ from runner.engines.stop import Stop, overdue
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
-from runner.planning.plan import OnDeath
+from runner.planning.plan import Act, OnDeath
 from runner.queues.fifo import Fifo
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def _path_extended(folders: tuple[str, ...]) -> Iterator[None]:
 class Crew:
     """Starts the worker threads of a plan and waits for their end.
 
+    Of a queue whose readers a fault may kill, the crew itself counts as a writer until all that was put is done.
+
     Attributes:
         abandoned: Whether a thread outlasted its grace and is still there.
     """
@@ -86,8 +88,12 @@ class Crew:
         self._stop = Stop()
         self._gate = threading.Event()
         self._changed = threading.Event()
+        mortal = [worker for worker in self._plan.workers() if any(each.act is Act.KILL for each in worker.faults)]
+        self._held = {worker.group.source for worker in mortal if worker.group.source is not None}
         self._fifos = {
-            queue.name: Fifo(queue, sum(group.count for group in self._plan.writers(queue.name)))
+            queue.name: Fifo(
+                queue, sum(group.count for group in self._plan.writers(queue.name)) + (queue.name in self._held)
+            )
             for queue in self._plan.queues
         }
         self._hands: list[Hand] = []
@@ -163,7 +169,8 @@ class Crew:
             journal.close()
 
     def _look_around(self) -> None:
-        self._changed.wait(_SOON_S if any(map(self._recovery.pending, self._fifos)) else _TICK_S)
+        hurry = any(self._recovery.pending(name) or self._is_running_dry(name) for name in self._fifos)
+        self._changed.wait(_SOON_S if hurry else _TICK_S)
         self._changed.clear()
         for hand in list(self._hands):
             if hand.alive and (hand.died or hand.slot.state.ended):
@@ -177,10 +184,22 @@ class Crew:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
         if self._stop.at is None:
             self._recovery.deliver()
+            self._end_streams()
             self._look_for_the_hung()
         self._abandon()
         if self._watch is not None:
             self._watch.tick(self._live)
+
+    def _is_running_dry(self, queue: str) -> bool:
+        return queue in self._held and self._fifos[queue].writers == 1
+
+    def _end_streams(self) -> None:
+        """End those whose readers may die, once all is done: until then what they hold may be handed out again."""
+        for name in filter(self._is_running_dry, self._fifos):
+            undone = self._live.board.open_items(self._plan)[name] + self._recovery.correction(name)
+            if not undone and not self._recovery.pending(name) and not self._fifos[name].depth():
+                self._fifos[name].leave()
+                self._held.remove(name)
 
     def _order_stop(self, status: Status, reason: str) -> None:
         if self._stop.order(status, reason):
