@@ -20,12 +20,12 @@ BASES: Final = {
 """Two configs, whose workers together come wherever one can come; in the second there are batches and a gate."""
 STEPS: Final = ("start", "put", "get", "work", "done", "journal", "exit")
 _FUNCTIONS: Final = {
-    "put": ("pipe.PipeWriter.put", "pipe.PipeWriter._", "worker.Worker._put", "worker.Worker._flush",
+    "put": ("pipe_ends.PipeWriter.put", "pipe_ends.PipeWriter._", "worker.Worker._put", "worker.Worker._flush",
             "worker.Worker._log_puts", "gate.Gate._", "gate.depth", "tickets.PayloadFile.ticket", "tickets.record_of"),
-    "get": ("pipe.PipeReader.", "worker.Worker._get", "gate.Waker.room", "tickets.PayloadFiles."),
+    "get": ("pipe_ends.PipeReader.", "worker.Worker._get", "gate.Waker.room", "tickets.PayloadFiles."),
     "done": ("worker.Worker._done",),
     "journal": ("journal.",),
-    "exit": ("pipe.PipeWriter.close", "worker.Worker._close", "process_worker.SignalInterruption.close",
+    "exit": ("pipe_ends.PipeWriter.close", "worker.Worker._close", "process_worker.SignalInterruption.close",
              "process_worker.main"),
 }  # fmt: skip
 _BEGINS: Final = "worker.Worker.run"

@@ -18,7 +18,7 @@ from unittest import mock
 
 import runner
 from chaos.trial import Act
-from runner.engines import process_worker, supervisor
+from runner.engines import launch, process_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def _watched(coming: Callable[[Job], Callable[[CodeType, int], None]]) -> Iterat
         sys.settrace(global_trace)
         process_worker.main(job)
 
-    with mock.patch.object(supervisor, "main", watched):
+    with mock.patch.object(launch, "main", watched):
         yield
 
 
