@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 _ABOUT_ITEMS: Final = {"put", "get", "done", "redelivery", "left", "failed", "lost"}
 _DEATH_BY: Final = {
-    Act.KILL: "was killed by SIGKILL",
-    Act.EXIT: "exited with 0 before its end",
-    Act.RAISE: "exited with 1 before its end",
-    Act.STOP: "was killed for working on one item for longer than item_timeout",
+    Act.KILL: ("was killed by SIGKILL",),
+    Act.EXIT: ("exited with 0 before its end",),
+    Act.RAISE: ("exited with 70 before its end", "exited with 1 before its end"),
+    Act.STOP: ("was killed for working on one item for longer than item_timeout",),
 }
+"""What is said of a death; mprun's own code ends with 70, and with Python's 1 around its main function."""
 
 
 def read(path: Path) -> list[Event]:
@@ -66,7 +67,8 @@ def _workers(trial: Trial, events: list[Event], killed: int) -> Iterator[Fault]:
     ended = Counter((e["worker"], e["incarnation"]) for e in of["worker.exit"])
     if started != ended or any(count > 1 for count in started.values()):
         yield Fault(Wrong.RECORD, f"started {started}, ended {ended}")
-    deaths = {_DEATH_BY[trap.act] for trap in trial.traps} | ({_DEATH_BY[Act.KILL]} if trial.kills else set())
+    acts = [*(trap.act for trap in trial.traps), *([Act.KILL] if trial.kills else [])]
+    deaths = [death for act in acts for death in _DEATH_BY[act]]
     died = of["worker.died"]
     strange = [e for e in died if not any(death in e["why"] for death in deaths)]
     if len(died) > killed + len(trial.traps) or strange:
