@@ -48,6 +48,9 @@ class Leftover(NamedTuple):
 
 def pytest_configure() -> None:
     os.environ[MARK_NAME] = MARK
+    # Started in the background or by nohup, what the tests start would inherit to ignore what they send.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> list[str]:
