@@ -15,7 +15,6 @@ from runner.engines import engine
 from runner.engines.closing import settle, write_log
 from runner.engines.contract import Status
 from runner.engines.signals import Signals
-from runner.engines.standard import open_standard_streams
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import rundir
 from runner.log.chronicle import Chronicle
@@ -23,6 +22,7 @@ from runner.log.events import SCHEMA, records
 from runner.log.manifest import manifest
 from runner.planning.resolve import plan as resolved
 from runner.planning.resolve import summary_of
+from runner.standard import open_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 
-from runner.engines.standard import open_standard_streams
+from runner.standard import open_standard_streams
 
 
 def main() -> int:
@@ -43,6 +43,13 @@ def _execute(arguments: list[str]) -> int:
 
 def _flushed(code: int) -> int:
     """The exit code, once nothing is left that the interpreter would complain about when it cannot be written."""
+    if "signal" in sys.modules:
+        import signal
+
+        try:  # noqa: SIM105 - --version should not pay for contextlib
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; a late Ctrl-C would change the exit code
+        except ValueError:  # a thread of somebody's calls this
+            pass
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
