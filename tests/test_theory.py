@@ -76,8 +76,10 @@ def test_a_large_queue_makes_the_blocking_chain_mmc(load: float, servers: int, p
 @given(st.integers(1, 100), LOADS, st.floats(1.001, 2))
 def test_more_load_is_more_of_everything(servers: int, load: float, more: float) -> None:
     higher = min(0.99, load * more)
-    for model in (lambda x: theory.mmc(servers * x, servers, 1.0), lambda x: theory.ggc(x, 0.5, 1, 1.0, 3.0)):
-        below, above = values(model(load)), values(model(higher))
+    for below, above in (
+        [values(theory.mmc(servers * each, servers, 1.0)) for each in (load, higher)],
+        [values(theory.ggc(each, 0.5, 1, 1.0, 3.0)) for each in (load, higher)],
+    ):
         assert all(a is not None and b is not None and a <= b for a, b in zip(below, above, strict=True))
 
 
