@@ -110,7 +110,7 @@ def test_a_load_of_one_is_warned_of() -> None:
     )
     (warning,) = bounded.warnings
     assert warning == (
-        "load 2, not below 1: its readers cannot do all that would come; it fills, and who puts is held back"
+        "load 2, not below 1: its readers cannot do all that would come; once it is full, who puts is held back"
     )
     assert unbounded.figures is not None
     assert unbounded.figures.in_queue == inf

@@ -174,7 +174,7 @@ def _letter(times: Stream | Times) -> str:
 
 
 def _why_approximate(station: Station, arriving: Stream) -> str:
-    why = "an approximation from the first two moments"
+    why = "from the first two moments"
     if not arriving.poisson and (station.upstream or sum(feed.count for feed in station.feeds) > 1):
         why += "; several streams, or what comes from stages, are taken for independent times between items"
     return why
@@ -212,7 +212,7 @@ def _overloaded(station: Station, arriving: Stream, load: float) -> _Judged:
         return _Judged(
             _told(station, "none: grows", LITTLE, figures, load, (), [warning]), departures(station, arriving, load)
         )
-    warning = f"{bottleneck}; it fills, and who puts is held back"
+    warning = f"{bottleneck}; once it is full, who puts is held back"
     if station.items is not None and station.items < _ENOUGH * room:
         why = f"{station.items:,} items do not fill a queue of {room:,} for long: there is no steady state to speak of"
         return _Judged(_nothing(station, why, load, (warning,)), None, blocks=bool(station.upstream))
