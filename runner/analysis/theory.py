@@ -10,7 +10,7 @@ blocked; `wait` begins when the put has returned.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, fsum, inf
+from math import exp, fsum, inf, sqrt
 
 from runner.analysis.markov import erlang_c, stationary
 
@@ -150,7 +150,7 @@ def settling_items(load: float, variability: float) -> float:
     The relaxation time (c_a² + c_s²) / (2.8 mu (1 - sqrt(rho))²) of A. R. Odoni and E. Roth (An empirical investigation
     of the transient behavior of stationary queueing systems, Operations Research 31, 1983), times the rate.
     """
-    return load * variability / (2.8 * (1 - load**0.5) ** 2)
+    return load * variability / (2.8 * (1 - sqrt(load)) ** 2)
 
 
 def _unblocked(rate: float, servers: int, service_s: float, wait_s: float) -> Figures:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.contract import LiveRun, Status
+from runner.engines.depths import DepthSampler
 from runner.engines.limits import provide_descriptors
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from runner.planning.plan import Plan, WorkerPlan
     from runner.queues.contract import Writer
 
-_TICK_S: Final = 0.1
-_SOON_S: Final = 0.002
+_TICK_MS: Final = 100
+_SOON_MS: Final = 2
 _DESCRIPTORS_PER_WORKER: Final = 3
 
 
@@ -152,6 +153,7 @@ class Crew:
         }
         self._hands: list[Hand] = []
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._fifos)
+        self._depths = DepthSampler({name: fifo.depth for name, fifo in self._fifos.items()})
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
         self.abandoned = False
@@ -165,6 +167,7 @@ class Crew:
         clock = Clock(monotonic_ns(), time_ns())
         clock.save(self._live.folder)
         self._live.board.zero = clock.zero_ns
+        self._depths.begin(clock.zero_ns)
         self._gate.set()
         while any(hand.alive for hand in self._hands):
             self._look_around()
@@ -174,7 +177,8 @@ class Crew:
         board = self._live.board
         balanced = not aside and not board.any_skipped(self._plan) and not any(board.open_items(self._plan).values())
         outcome = self._stop.outcome(clock, balanced=balanced)
-        return replace(outcome, aside={(each.queue, each.id): each.why for each in aside})
+        found = {(each.queue, each.id): each.why for each in aside}
+        return replace(outcome, aside=found, depths=self._depths.samples)
 
     def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
         slot = self._live.board.slot(worker.index)
@@ -223,7 +227,8 @@ class Crew:
             journal.close()
 
     def _look_around(self) -> None:
-        self._changed.wait(_SOON_S if any(map(self._recovery.pending, self._fifos)) else _TICK_S)
+        patience_ms = _SOON_MS if any(map(self._recovery.pending, self._fifos)) else _TICK_MS
+        self._depths.wait(lambda ms: self._changed.wait(ms / 1000), patience_ms)
         self._changed.clear()
         for hand in list(self._hands):
             if hand.alive and (hand.died or hand.slot.state.ended):
