@@ -15,7 +15,7 @@ from runner.engines import engine
 from runner.engines.closing import settle, write_log
 from runner.engines.contract import Status
 from runner.engines.signals import Signals
-from runner.errors import ConfigError, ExitCode, StoreError
+from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import depths, rundir
 from runner.log.chronicle import Chronicle
 from runner.log.events import SCHEMA, records
@@ -98,7 +98,7 @@ def run(
             store.discard()
             raise
         except OSError as error:
-            raise StoreError(f"{store.path}: {error.strerror or error}; the journals are kept there") from error
+            raise _unstored(store, error) from error
 
 
 def audit(run: str | Path, *, fifo: bool = True) -> Verdict:
@@ -146,6 +146,17 @@ def _enter_start(chronicle: Chronicle, store: RunDir, planned: Plan) -> None:
         schema=SCHEMA,
         **summary_of(planned),
     )
+
+
+def _unstored(store: RunDir, error: OSError) -> StoreError:
+    """What is said of a run whose store cannot be written; its manifest does not go on saying that it runs."""
+    why = error.strerror or str(error)
+    with contextlib.suppress(OSError, LogError):
+        ended = {"status": "failed", "exit_code": int(ExitCode.FAILED), "reason": f"the log was not written: {why}"}
+        store.write_json(rundir.MANIFEST, {**store.manifest(), **ended})
+    kept = "; the journals are kept there" if store.journals_size else ""
+    remedy = "make room there, or choose another folder with --out"
+    return StoreError(f"{store.path}: {why}{kept}; {remedy}")
 
 
 def _conclude(

@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,10 @@ CHAOS_SEED = int(os.environ.get("MPRUN_CHAOS_SEED") or (0 if IN_CI else time.tim
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ci" if IN_CI else "here")
+
+
+TALLY: Counter[str] = Counter()
+"""What was tried how often, for the end of the session."""
 
 
 class Leftover(NamedTuple):
@@ -57,6 +62,17 @@ def pytest_report_header() -> list[str]:
 def chaos(request: pytest.FixtureRequest) -> random.Random:
     """Random choices of a test, a function of the session's chaos seed and of the test's name."""
     return random.Random(f"{CHAOS_SEED} {request.node.nodeid}")  # noqa: S311 - repeatable, not secret
+
+
+@pytest.fixture(scope="session")
+def tally() -> Counter[str]:
+    """Counts what a session tries, in words; told at its end."""
+    return TALLY
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, count in sorted(TALLY.items()):
+        terminalreporter.write_line(f"{count:6} {what}")
 
 
 @pytest.hookimpl(wrapper=True)

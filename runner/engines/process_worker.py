@@ -15,11 +15,12 @@ import os
 import signal
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from enum import IntEnum
 from multiprocessing import reduction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from runner.engines.board import Board, Slot, State
 from runner.engines.stillness import DUMP_STACKS, stack_path
@@ -49,6 +50,7 @@ class WorkerExit(IntEnum):
 
     OK = 0
     USER_CODE = 1
+    BROKEN = 70
     DISK = 74
 
 
@@ -124,17 +126,39 @@ def main(job: Job) -> None:
         code = WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK
     except OSError as error:
         if error.errno not in _NO_ROOM:
-            raise  # such as a descriptor that user code has closed: this process is broken, and dies of it
-        sys.stderr.write(f"mprun: {job.worker.name}: {error}\n")
+            _break_down(job, error)  # such as a descriptor that user code has closed
+        _complain(f"mprun: {job.worker.name}: {error}\n")
         state, code = State.FAILED, WorkerExit.DISK
+    except BaseException as error:
+        _break_down(job, error)  # such as what a signal handler of user code raised
     # Python takes its handler away before it exits, and a second SIGTERM would kill.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     slot.state = state
     if state is State.FINISHED:
         sys.exit(code)
-    # At a plain exit multiprocessing would wait until somebody gets what is still under way.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _leave(code)
+
+
+def _break_down(job: Job, error: BaseException) -> NoReturn:
+    """End a process that is no longer whole: a death, as its board does not say that it has ended."""
+    _complain(f"mprun: {job.worker.name} breaks down:\n{''.join(traceback.format_exception(error))}")
+    _leave(WorkerExit.BROKEN)
+
+
+def _complain(text: str) -> None:
+    """Say it on stderr, whatever user code has made of that."""
+    with contextlib.suppress(Exception):
+        sys.stderr.write(text)
+
+
+def _leave(code: WorkerExit) -> NoReturn:
+    """Exit at once.
+
+    At a plain exit multiprocessing would wait for children of user code, and until somebody gets what is under way.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
     os._exit(code)
 
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board
 from runner.engines.contract import LiveRun
-from runner.engines.forkserver import boot
 from runner.engines.limits import provide_descriptors
+from runner.engines.servants import boot
 from runner.engines.supervisor import Supervisor
 from runner.errors import ConfigError, Problem
 from runner.queues import KINDS
@@ -44,8 +44,7 @@ _DESCRIPTORS_PER_WORKER: Final = 6
 def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None) -> Outcome:
     """Execute the plan in worker processes; see `Engine`."""
     provide_descriptors(plan, _DESCRIPTORS_PER_WORKER)
-    if plan.start_method == "forkserver":
-        boot()
+    boot(plan)
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(contextlib.closing(Board(folder / "board", plan.size, create=True)))
         context = multiprocessing.get_context(plan.start_method)

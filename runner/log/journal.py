@@ -86,7 +86,7 @@ def item_members(item: object) -> bytes:
     """The JSON members that show an item in the log: `"item":…`, and `"item_bytes":…` where it was cut."""
     try:
         text = json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except Exception:
+    except BaseException:  # what the user's classes raise there
         text = json.dumps(_shown(item)).encode()
     if len(text) <= ITEM_BYTES:
         return b'"item":' + text
@@ -96,7 +96,7 @@ def item_members(item: object) -> bytes:
 
 def _shown(item: object) -> str:
     """An item's repr, or its type where even that fails: a user's class may raise anything."""
-    with suppress(Exception):
+    with suppress(BaseException):
         return repr(item).encode(errors="backslashreplace").decode()
     return f"<{type(item).__qualname__} object>"
 
