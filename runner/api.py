@@ -16,7 +16,7 @@ from runner.engines.closing import settle, write_log
 from runner.engines.contract import Status
 from runner.engines.signals import Signals
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
-from runner.log import rundir
+from runner.log import depths, rundir
 from runner.log.chronicle import Chronicle
 from runner.log.events import SCHEMA, records
 from runner.log.manifest import manifest
@@ -166,8 +166,10 @@ def _conclude(
 ) -> Result:
     """From journals to log, from log to figures and verdict; then the store is complete."""
     outcome = settle(planned, store.journals, chronicle, outcome)
+    if outcome.depths:
+        store.write_json(rundir.DEPTHS, depths.document(outcome.depths))
     store.events.touch()
-    with Ahead(store.events, worth_it=store.journals_size > _WORTH_A_PROCESS) as ahead:
+    with Ahead(store.events, outcome.depths, worth_it=store.journals_size > _WORTH_A_PROCESS) as ahead:
         events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
         summary, verdict = ahead.result()
     code = _exit_code(outcome, summary)

@@ -11,19 +11,27 @@ from runner.analysis.summary import Summary, figures
 from runner.log import events, salvage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runner.analysis.violations import Verdict
+    from runner.log.depths import DepthSamples
 
 
-def analyse(path: Path, grows: Callable[[], bool] | None = None, *, fifo: bool = False) -> tuple[Summary, Verdict]:
+def analyse(
+    path: Path,
+    grows: Callable[[], bool] | None = None,
+    *,
+    fifo: bool = False,
+    depths: Mapping[str, DepthSamples] | None = None,
+) -> tuple[Summary, Verdict]:
     """Read a log and return its figures and whether it contradicts itself.
 
     Args:
         path: An `events.jsonl`; or the folder with the journals of a run that has none, which is never complete.
         grows: Asked at the end of an `events.jsonl` whether there may be more to read now.
         fifo: Whether the queues that promise to be FIFO are checked for it, which takes as long as all else.
+        depths: What was seen of the queues meanwhile, to compare the log with.
 
     Raises:
         LogError: It cannot be read, or is no event log; the message names the line.
@@ -36,4 +44,4 @@ def analyse(path: Path, grows: Callable[[], bool] | None = None, *, fifo: bool =
         if check is not None:
             check.feed(chunk)
     verdict = close(ledger, salvage.INCOMPLETE if unfinished else None, check)
-    return figures(ledger, verdict), verdict
+    return figures(ledger, verdict, depths), verdict

@@ -12,14 +12,16 @@ import msgspec
 from runner.analysis.accounts import CONSUMER, PRODUCER
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
+from runner.analysis.littles_law import LittlesLaw, littles_law
 from runner.analysis.spread import Spread, spread
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from runner.analysis.accounts import QueueAccount, WorkerAccount
     from runner.analysis.violations import Verdict
+    from runner.log.depths import DepthSamples
     from runner.log.events import Event
 
 _NS = 1e9
@@ -42,11 +44,15 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """One queue: items at most, items on average over the makespan, time from put began to get returned."""
+    """One queue: items at most, items on average over the makespan, time from put began to get returned.
+
+    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was.
+    """
 
     max_depth: int
     mean_depth: float
     latency: Spread
+    littles_law: LittlesLaw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +124,14 @@ def summarise(events: Iterable[Event]) -> Summary:
     return figures(ledger, verdict)
 
 
-def figures(ledger: Ledger, verdict: Verdict) -> Summary:
-    """Read the summary off closed books."""
+def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples] | None = None) -> Summary:
+    """Read the summary off closed books; `depths` is what was seen of the queues meanwhile."""
     start = ledger.start
     makespan_s = max(0, ledger.last_ns) / _NS
     items = _items(ledger, verdict)
-    queues = {queue.name: _queue_figures(queue, makespan_s) for queue in ledger.queues.values()}
+    comparable = verdict.valid is True and not any(worker.deaths for worker in ledger.workers.values())
+    seen = depths if depths and comparable else {}
+    queues = {queue.name: _queue_figures(queue, makespan_s, seen) for queue in ledger.queues.values()}
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
     return Summary(
@@ -173,9 +181,10 @@ def _items(ledger: Ledger, verdict: Verdict) -> Items:
     )
 
 
-def _queue_figures(queue: QueueAccount, makespan_s: float) -> QueueFigures:
+def _queue_figures(queue: QueueAccount, makespan_s: float, depths: Mapping[str, DepthSamples]) -> QueueFigures:
     mean_depth = queue.residence_ns / _NS / makespan_s if makespan_s else 0.0
-    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency))
+    law = littles_law(queue, depths[queue.name]) if queue.name in depths else None
+    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency), law)
 
 
 def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runner.cli import theory
 from runner.cli.options import AsJson, ConfigFile, EngineOption, Seed, Settings, TimeScale, load_config, overrides
 from runner.cli.streams import console, put_out
 from runner.errors import UsageError
@@ -81,6 +82,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "shortest_is_exact": bound.exact,
         "queues": {name: {**queue, **_json_load(known[name])} for name, queue in shown["queues"].items()},
         "groups": shown["groups"],
+        "theory": theory.document(theory.theory(plan)),
         "plan_digest": plan.plan_digest,
         "config_digest": plan.config_digest,
     }
@@ -100,6 +102,7 @@ def _tables(plan: Plan) -> Iterable[Table | str]:
     yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {plan.engine} ({plan.start_method})"
     yield _groups(plan)
     yield _queues(plan)
+    yield from theory.parts(theory.theory(plan))
     yield (
         f"takes at least {duration(bound.seconds)}: {bound.reason} ({basis})\n"
         f"plan_digest   {plan.plan_digest}\nconfig_digest {plan.config_digest}"

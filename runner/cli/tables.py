@@ -68,6 +68,7 @@ def closing(summary: Mapping[str, Any]) -> list[Table | str]:
     """
     parts: list[Table | str] = [_headline(summary), _items(summary["items"]), _times(summary)]
     parts.append(_queues(summary["queues"]))
+    parts += _measuring_faults(summary["queues"])
     workers = summary["workers"]
     parts.append(_workers(workers) if len(workers) <= _MOST_WORKERS else _groups(workers))
     return [part for part in parts if isinstance(part, str) or part.row_count]
@@ -115,6 +116,17 @@ def _queues(queues: Mapping[str, Any]) -> Table:
         for name, queue in queues.items()
     ]  # fmt: skip
     return table(["queue", "max depth", "mean depth", "latency p50", "p99"], rows)
+
+
+def _measuring_faults(queues: Mapping[str, Any]) -> list[Table | str]:
+    """A sentence for each queue that held something else than its log says."""
+    laws = {name: law for name, queue in queues.items() if (law := queue.get("littles_law")) and law["fault"]}
+    return [
+        f"measuring fault: {name} held {number(law['sampled'])} items on average when it was looked at "
+        f"({number(law['samples'])} times), and {number(law['by_log'])} by its log (Little's law); "
+        f"sampling explains {number(law['half_width'])}"
+        for name, law in laws.items()
+    ]
 
 
 def _workers(workers: Mapping[str, Any]) -> Table:

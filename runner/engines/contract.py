@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runner.engines.board import Board
     from runner.engines.signals import Signals
     from runner.log.chronicle import Chronicle
+    from runner.log.depths import DepthSamples
     from runner.log.journal import Clock
     from runner.planning.plan import Plan
 
@@ -37,6 +38,7 @@ class Outcome:
         balanced: Whether every item that was put is done, by the board's account.
         aside: Items (queue, id) that are not handed out any more, and why.
         recovered: Puts that dead writers began and the supervisor logged: queue, and producer, seq, suffix of the item.
+        depths: What was seen of the depth of the queues that can tell it.
         fates: Number of items `left`, `failed` and `lost`, once they are named.
     """
 
@@ -47,6 +49,7 @@ class Outcome:
     balanced: bool
     aside: dict[tuple[str, str], str] = field(default_factory=dict)
     recovered: tuple[tuple[str, tuple[int, int, str]], ...] = ()
+    depths: dict[str, DepthSamples] = field(default_factory=dict)
     fates: dict[str, int] = field(default_factory=dict)
 
 

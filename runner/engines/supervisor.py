@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import State
 from runner.engines.contract import Status
+from runner.engines.depths import DepthSampler
 from runner.engines.launch import Launch
 from runner.engines.limits import unwritten
 from runner.engines.memory import OutOfMemoryKills
@@ -78,6 +79,7 @@ class Supervisor:
         self._streams = Streams(self._plan, live.board, repairable, self._recovery, self._readers)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._memory = OutOfMemoryKills()
+        self._depths = DepthSampler({name: queue.depth for name, queue in queues.items()})
         self._launch = Launch(live, context, queues)
 
     def run(self) -> Outcome:
@@ -107,6 +109,7 @@ class Supervisor:
             self._stop.outcome(clock, balanced=self._streams.balanced),
             aside={(each.queue, each.id): each.why for each in aside},
             recovered=tuple(self._recovery.recovered),
+            depths=self._depths.samples,
         )
 
     def _current(self) -> Iterator[Member]:
@@ -140,6 +143,7 @@ class Supervisor:
         clock = Clock(monotonic_ns(), time_ns())
         clock.save(self._live.folder)
         self._board.zero = clock.zero_ns
+        self._depths.begin(clock.zero_ns)
         if self._stop.at is not None:
             self._pass_on_stop()
         self._launch.open_gate()
@@ -151,7 +155,7 @@ class Supervisor:
 
     def _look_around(self, patience_ms: int = 0) -> None:
         """One turn of the loop: whatever has happened, and whatever is due."""
-        happened = self._poll.poll(patience_ms)
+        happened = self._depths.wait(self._poll.poll, patience_ms)
         self._obey_signals()  # first, as what else happened may be their effect
         for descriptor, _ in happened:
             if descriptor == self._launch.readiness:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import Board, State
 from runner.engines.contract import LiveRun, Status
+from runner.engines.depths import DepthSampler
 from runner.engines.hand import EventInterruption, Hand, Killed
 from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
 from runner.engines.recovery import Recovery
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from runner.log.chronicle import Chronicle
     from runner.planning.plan import Plan, WorkerPlan
 
-_TICK_S: Final = 0.1
-_SOON_S: Final = 0.002
+_TICK_MS: Final = 100
+_SOON_MS: Final = 2
 _DESCRIPTORS_PER_WORKER: Final = 3
 
 
@@ -98,6 +99,7 @@ class Crew:
         }
         self._hands: list[Hand] = []
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._fifos)
+        self._depths = DepthSampler({name: fifo.depth for name, fifo in self._fifos.items()})
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
         self.abandoned = False
@@ -111,6 +113,7 @@ class Crew:
         clock = Clock(monotonic_ns(), time_ns())
         clock.save(self._live.folder)
         self._live.board.zero = clock.zero_ns
+        self._depths.begin(clock.zero_ns)
         self._gate.set()
         while any(hand.alive for hand in self._hands):
             self._look_around()
@@ -120,7 +123,8 @@ class Crew:
         board = self._live.board
         balanced = not aside and not board.any_skipped(self._plan) and not any(board.open_items(self._plan).values())
         outcome = self._stop.outcome(clock, balanced=balanced)
-        return replace(outcome, aside={(each.queue, each.id): each.why for each in aside})
+        found = {(each.queue, each.id): each.why for each in aside}
+        return replace(outcome, aside=found, depths=self._depths.samples)
 
     def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
         slot = self._live.board.slot(worker.index)
@@ -171,7 +175,7 @@ class Crew:
 
     def _look_around(self) -> None:
         hurry = any(self._recovery.pending(name) or self._is_running_dry(name) for name in self._fifos)
-        self._changed.wait(_SOON_S if hurry else _TICK_S)
+        self._depths.wait(lambda ms: self._changed.wait(ms / 1000), _SOON_MS if hurry else _TICK_MS)
         self._changed.clear()
         for hand in list(self._hands):
             if hand.alive and (hand.died or hand.slot.state.ended):

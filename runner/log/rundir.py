@@ -21,6 +21,7 @@ CONFIG: Final = "config.yaml"
 MANIFEST: Final = "manifest.json"
 EVENTS: Final = "events.jsonl"
 SUMMARY: Final = "summary.json"
+DEPTHS: Final = "depths.json"
 JOURNALS: Final = "journals"
 LATEST: Final = "latest"
 

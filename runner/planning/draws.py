@@ -101,6 +101,11 @@ class Sampler:
         """The mean planned time, in ns; `inf` where the law has none. Of a trace: of all its values."""
         return self._law.mean() * 1e9 * self._time_scale if self.constant is None else self.constant
 
+    @property
+    def law(self) -> Distribution:
+        """The law of the times before scaling, in seconds."""
+        return self._law
+
     def __reduce__(self) -> tuple[type[Sampler], tuple[int, str, Purpose, Distribution, float]]:
         return Sampler, (self._seed, self._group, self._purpose, self._law, self._time_scale)
 
