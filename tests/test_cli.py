@@ -11,6 +11,7 @@ import pytest
 from runner import __version__, cli
 from runner.cli.app import execute
 from runner.cli.options import EngineName
+from runner.config.simulable import SIMULATION
 from runner.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def stored(here: Path, capfd: Capture) -> Path:
 
 
 def test_engine_names_are_those_of_the_registry() -> None:
-    assert sorted(EngineName) == sorted(ENGINES)
+    assert sorted(EngineName) == sorted([*ENGINES, SIMULATION])
 
 
 class TestMain:
