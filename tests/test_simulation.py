@@ -8,13 +8,14 @@ import json
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from simulations import Gone, simulate
 
 import runner
 from runner.config.load import loads
+from runner.engines import simulation_worker
 from runner.engines.simulated import simulated
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ class TestTime:
             0.9 worker.exit c-0
             1 worker.exit p-0""")
 
-    def test_time_that_stands_still_is_an_error_and_no_endless_loop(self) -> None:
+    def test_time_that_stands_still_is_an_error_and_no_endless_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(simulation_worker, "_MOST_AT_ONCE", 1_000)
         gone = runner.simulate(loads("duration: 1s\nproducers: {p: {}}\nconsumers: {c: {}}"), store=False)
         assert gone.exit_code == 1
         assert gone.reason is not None
@@ -312,7 +314,9 @@ class TestStore:
         assert manifest["events_sha256"] == hashlib.sha256((first.run_dir / "events.jsonl").read_bytes()).hexdigest()
         assert "cores:" in (first.run_dir / "config.yaml").read_text()
 
-    def test_what_is_not_stored_leaves_nothing_and_is_the_same(self, tmp_path: Path, monkeypatch: Any) -> None:
+    def test_what_is_not_stored_leaves_nothing_and_is_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(tmp_path)
         gone = simulate(self.TEXT)
         assert gone.simulated.run_dir is None

@@ -63,7 +63,7 @@ def simulated(plan: Plan, signals: Signals | None = None) -> Simulated:
     """Simulate and keep nothing but the figures and the verdict."""
     began = monotonic()
     simulation = Simulation(plan, None, signals)
-    books = _Books(plan)
+    books = Books(plan)
     outcome = run(simulation, books.enter)
     summary, verdict = books.closed(outcome, monotonic() - began)
     return Simulated(summary.to_dict(), summary.exit_code or 0, verdict, outcome.reason, plan, simulation)
@@ -82,7 +82,7 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
     Raises:
         OSError: The disk is full.
     """
-    books, lines, digest = _Books(plan), SequenceLines(plan.origins.prefix), hashlib.sha256()
+    books, lines, digest = Books(plan), SequenceLines(plan.origins.prefix), hashlib.sha256()
     with path.open("wb") as file:
 
         def take(records: list[Record]) -> None:
@@ -95,19 +95,23 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
     return outcome, *books.closed(outcome, monotonic() - began), digest.hexdigest()
 
 
-class _Books:
-    """The books of a simulation, kept while it goes on."""
+class Books:
+    """The books of a simulation, kept while it goes on.
+
+    Attributes:
+        ledger: What has been booked.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        self._ledger = Ledger()
+        self.ledger = Ledger()
         self._events = SequenceEvents(plan.origins.prefix)
 
     def enter(self, records: list[Record]) -> None:
         """Book further records."""
-        self._ledger.feed(self._events(records))
+        self.ledger.feed(self._events(records))
 
     def closed(self, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
         """The figures and the verdict."""
-        verdict = close(self._ledger)
-        summary = figures(self._ledger, verdict)
+        verdict = close(self.ledger)
+        summary = figures(self.ledger, verdict)
         return replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=wall_s), verdict

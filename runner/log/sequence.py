@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
+from msgspec.json import encode
+
 from runner.log.events import Done, Get, Put, decoded
 from runner.log.journal import DONE, GET, PUT, RAW, Clock, item_members
 
@@ -127,7 +129,6 @@ class SequenceEvents:
 
     def __init__(self, prefix: Callable[[int], str]) -> None:
         self._prefix = prefix
-        self._lines: SequenceLines | None = None
 
     def __call__(self, records: Sequence[Record]) -> list[Event]:
         """One event each."""
@@ -135,7 +136,7 @@ class SequenceEvents:
         event: Event
         for kind, instant, speaker, what, first, second in records:
             if kind == RAW:
-                event = self._rare(instant, what)
+                event = decoded(encode({**what, "t_ns": instant}))
             else:
                 item = f"{prefix(what.producer)}{what.seq}{what.suffix}"
                 if kind == PUT:
@@ -146,11 +147,6 @@ class SequenceEvents:
                     event = _done(instant, speaker, what, item, first, second)
             found.append(event)
         return found
-
-    def _rare(self, instant: int, entry: dict[str, Any]) -> Event:
-        if self._lines is None:
-            self._lines = SequenceLines(self._prefix)
-        return decoded(self._lines([(RAW, instant, None, entry, 0, None)])[0].encode())
 
 
 def _get(instant: int, speaker: Speaker, what: Envelope, item: str, wait: int, latency: int) -> Get:
