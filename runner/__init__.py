@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runner.api import Result, audit, plan, run
+    from runner.api import Result, audit, plan, run, simulate
     from runner.config.load import load
     from runner.errors import ConfigError
 
-__all__ = ["ConfigError", "Result", "__version__", "audit", "load", "plan", "run"]
+__all__ = ["ConfigError", "Result", "__version__", "audit", "load", "plan", "run", "simulate"]
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,7 @@ _HOMES = {
     "load": "runner.config.load",
     "plan": "runner.api",
     "run": "runner.api",
+    "simulate": "runner.api",
 }
 
 

@@ -7,14 +7,15 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from runner.analysis.ahead import Ahead
 from runner.analysis.analyse import analyse
+from runner.config.simulable import SIMULATION, simulable
 from runner.engines import engine
 from runner.engines.closing import settle, write_log
-from runner.engines.contract import Status
 from runner.engines.signals import Signals
+from runner.engines.simulated import Simulated, simulated, stored
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import depths, rundir
 from runner.log.chronicle import Chronicle
@@ -92,6 +93,8 @@ def run(
         store = rundir.create(Path(out), planned.name)
         try:
             facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
+            if planned.engine == SIMULATION:
+                return _simulate(store, planned, signals, facts, started)
             with contextlib.closing(Chronicle(store.journals)) as chronicle:
                 _enter_start(chronicle, store, planned)
                 outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
@@ -101,6 +104,32 @@ def run(
             raise
         except OSError as error:
             raise _unstored(store, error) from error
+
+
+@overload
+def simulate(config: Config, out: str | Path = "runs", *, store: Literal[True] = True) -> Result: ...
+
+
+@overload
+def simulate(config: Config, out: str | Path = "runs", *, store: Literal[False]) -> Simulated: ...
+
+
+def simulate(config: Config, out: str | Path = "runs", *, store: bool = True) -> Result | Simulated:
+    """Run a config in virtual time, whatever its engine is.
+
+    Args:
+        config: From `load`.
+        out: Parent of run directories, where the simulation is stored as any run is.
+        store: Whether it is; otherwise nothing is left on disk, and `run_dir` is None.
+
+    Raises:
+        ConfigError: It cannot be simulated: nobody knows how long user code takes or what it gives.
+        StoreError: The log could not be written.
+    """
+    if not store:
+        with Signals() as signals:
+            return simulated(resolved(simulable(config)), signals)
+    return run(simulable(config), out)
 
 
 def audit(run: str | Path, *, fifo: bool = True) -> Verdict:
@@ -172,16 +201,22 @@ def _conclude(
     with Ahead(store.events, outcome.depths, worth_it=store.journals_size > _WORTH_A_PROCESS) as ahead:
         events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
         summary, verdict = ahead.result()
-    code = _exit_code(outcome, summary)
-    summary = replace(summary, exit_code=code, wall_s=monotonic() - started)
+    summary = replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=monotonic() - started)
+    facts |= {"reason": outcome.reason, "events_sha256": events_digest}
+    return _complete(store, summary, verdict, facts)
+
+
+def _simulate(store: RunDir, planned: Plan, signals: Signals, facts: dict[str, Any], started: float) -> Result:
+    """A simulation tells what happens in order: it is written and judged at once, without journals."""
+    outcome, summary, verdict, events_digest = stored(planned, store.name, store.events, signals, started)
+    facts |= {"reason": outcome.reason, "events_sha256": events_digest}
+    return _complete(store, summary, verdict, facts)
+
+
+def _complete(store: RunDir, summary: Summary, verdict: Verdict, facts: dict[str, Any]) -> Result:
+    """Store the figures and how it ended."""
+    code = summary.exit_code or 0
     store.write_json(rundir.SUMMARY, summary.to_dict())
-    facts |= {"status": summary.status, "exit_code": code, "reason": outcome.reason, "events_sha256": events_digest}
-    store.write_json(rundir.MANIFEST, facts)
+    store.write_json(rundir.MANIFEST, {**facts, "status": summary.status, "exit_code": code})
     store.drop_journals()
     return Result(store.path, summary.to_dict(), code, verdict)
-
-
-def _exit_code(outcome: Outcome, summary: Summary) -> int:
-    if outcome.status is Status.INTERRUPTED and outcome.signal is not None:
-        return 128 + outcome.signal
-    return ExitCode.OK if summary.status == "ok" else ExitCode.FAILED

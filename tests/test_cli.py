@@ -11,6 +11,7 @@ import pytest
 from runner import __version__, cli
 from runner.cli.app import execute
 from runner.cli.options import EngineName
+from runner.config.simulable import SIMULATION
 from runner.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def stored(here: Path, capfd: Capture) -> Path:
 
 
 def test_engine_names_are_those_of_the_registry() -> None:
-    assert sorted(EngineName) == sorted(ENGINES)
+    assert sorted(EngineName) == sorted([*ENGINES, SIMULATION])
 
 
 class TestMain:
@@ -71,7 +72,9 @@ class TestMain:
         assert out == ""
         assert "Exit codes:\n    0    ok\n" in err
 
-    @pytest.mark.parametrize("command", ["run", "validate", "plan", "config", "schema", "show", "runs", "audit"])
+    @pytest.mark.parametrize(
+        "command", ["run", "simulate", "validate", "plan", "config", "schema", "show", "runs", "audit"]
+    )
     def test_every_command_explains_itself_with_an_example(self, command: str, capfd: Capture) -> None:
         assert execute([command, "--help"]) == 0
         assert f"\n    mprun {'configs/' if command == 'run' else command}" in capfd.readouterr().out
@@ -220,6 +223,22 @@ class TestOtherCommands:
             digests.append(json.loads(capfd.readouterr().out)["plan_digest"])
         assert digests[0] == digests[1]
 
+    def test_simulate_is_a_stored_run_that_says_nothing_on_stdout(self, capfd: Capture) -> None:
+        assert execute(["simulate", "quick.yaml", "--set", "consumers.take.sleep=1h"]) == 0
+        out, err = capfd.readouterr()
+        assert (out, "makespan 2 h 0 min" in err) == ("", True)
+        assert execute(["show", "--json"]) == 0
+        assert json.loads(capfd.readouterr().out)["engine"] == "simulation"
+
+    def test_the_events_of_a_simulation_can_be_had(self, here: Path, capfd: Capture) -> None:
+        assert execute(["run", "quick.yaml", "--engine", "simulation", "-q"]) == 0
+        assert capfd.readouterr().out == (here / "runs" / "latest" / "events.jsonl").read_text()
+
+    def test_a_simulation_of_user_code_is_refused_with_its_position(self, here: Path, capfd: Capture) -> None:
+        (here / "coded.yaml").write_text("producers: {p: {items: 1}}\nconsumers: {c: {call: 'a:b'}}\n")
+        assert execute(["simulate", "coded.yaml"]) == 2
+        assert capfd.readouterr().err.startswith("coded.yaml:2:23: consumers.c.call: cannot be simulated: ")
+
     def test_schema_is_json(self, capfd: Capture) -> None:
         assert execute(["schema"]) == 0
         assert json.loads(capfd.readouterr().out)["$schema"].startswith("https://json-schema.org/")
@@ -229,6 +248,7 @@ class TestOtherCommands:
         out = capfd.readouterr().out
         assert "3 workers, seed 0, threads" in out
         assert "takes at least 3.00 s: the work of take" in out
+        assert "predicted by simulation: takes 4.00 s, 0.75 items/s, mean latency " in out
 
     def test_plan_for_programs(self, capfd: Capture) -> None:
         settings = ["--set", "consumers.take.sleep=2", "--set", "producers.make.sleep=4"]

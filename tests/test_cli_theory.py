@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from runner.cli import theory
 from runner.cli.plan import document
 from runner.cli.tables import drawn
 from runner.config.load import loads as config_of
+from runner.engines.prediction import predicted
 from runner.planning.resolve import plan as resolved
 
 EXPONENTIAL = "{{distribution: exponential, mean: {}}}"
@@ -51,7 +53,24 @@ def test_an_unbounded_queue_that_grows_is_warned_of() -> None:
 
 
 def test_json_is_plain_and_has_null_for_what_grows() -> None:
-    plan = document(resolved(config_of(config("1", "2", kind="multiprocessing.Queue"))))
+    loaded = config_of(config("1", "2", kind="multiprocessing.Queue"))
+    plan = document(resolved(loaded), predicted(loaded))
     found = json.loads(json.dumps(plan["theory"], allow_nan=False))["main"]
     assert list(found) == ["model", "source", "exact", "why", "warnings", "load", "figures"]
     assert (found["load"], found["figures"]["throughput"], found["figures"]["wait_s"]) == (2, 0.5, None)
+
+
+def test_what_is_too_much_to_be_simulated_is_predicted_by_theory() -> None:
+    """M/M/1 at load 1/2: as long in the queue as in service."""
+    found = predicted(config_of(config(EXPONENTIAL.format("20ms"), EXPONENTIAL.format("10ms"))))
+    assert (found.by, found.status, found.max_depth) == ("theory", None, {})
+    assert found.duration_s == pytest.approx(20_000)
+    assert found.throughput == pytest.approx(50)
+    assert found.latency_s == pytest.approx(0.010)
+    assert found.utilization == {"c": pytest.approx(0.5)}
+
+
+def test_where_theory_says_nothing_there_is_a_reason() -> None:
+    found = predicted(config_of(config("0", "0")))
+    assert (found.by, found.duration_s) == (None, None)
+    assert "no theory for main: " in (found.why or "")

@@ -52,6 +52,33 @@ def test_default_is_the_program_of_the_tutorial() -> None:
     }
 
 
+SIMULATED = {
+    "a-worker-dies": (1.871188258, 30, 0.5257476729032258, 18),
+    "back-pressure": (4.164821827, 40, 0.555159640225, 5),
+    "default": (41.0, 20, 4.85, 5),
+    "pipeline": None,
+    "speed-up": (2.137838709, 200, 1.07591394562, 198),
+}
+"""Makespan, items done, mean latency and largest depth, with two cores; None: it cannot be simulated."""
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_has_a_golden_simulated_outcome(path: Path) -> None:
+    golden, config = SIMULATED[path.stem], load(path, {"cores": 2})
+    if golden is None:
+        with pytest.raises(runner.ConfigError, match="add model"):
+            runner.simulate(config, store=False)
+        return
+    simulated = runner.simulate(config, store=False)
+    summary = simulated.summary
+    assert (simulated.exit_code, simulated.verdict.valid) == (0, True)
+    depth = max(queue["max_depth"] for queue in summary["queues"].values())
+    done = summary["items"]["done"]
+    makespan_s, items, latency_s, most = golden
+    assert (summary["makespan_s"], done, depth) == (makespan_s, items, most)
+    assert summary["latency"]["mean"] == pytest.approx(latency_s)
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("path", EXAMPLES, ids=name)
 def test_runs_to_a_good_end(path: Path, tmp_path: Path) -> None:

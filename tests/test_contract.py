@@ -26,7 +26,7 @@ class Way(NamedTuple):
     maxsize: int
 
     def __str__(self) -> str:
-        how = "threads" if self.engine == "threads" else f"{self.start_method}-{self.kind}"
+        how = f"{self.start_method}-{self.kind}" if self.engine == "processes" else self.engine
         return f"{how}-batch{self.batch}-maxsize{self.maxsize}"
 
     @property
@@ -39,7 +39,7 @@ class Way(NamedTuple):
 
 
 # Spawning a worker takes a second or so, hence one setting only.
-WAYS = [
+REAL_WAYS = [
     *(Way("threads", "fork", "pipe", *setting) for setting in ((1, 0), (8, 3))),
     *(
         Way("processes", method, kind, *setting)
@@ -48,7 +48,9 @@ WAYS = [
         for setting in ([(8, 3)] if method == "spawn" else [(1, 0), (8, 3), (1, 3)])
     ),
 ]
+WAYS = [*REAL_WAYS, *(Way("simulation", "fork", "pipe", *setting) for setting in ((1, 0), (8, 3), (1, 3)))]
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
+every_way_with_user_code = pytest.mark.parametrize("way", REAL_WAYS, ids=str)
 
 
 def expected(producers: int, items: int) -> Counter[tuple[str, str]]:
@@ -69,7 +71,7 @@ def test_delivers_every_item_once(way: Way, producers: int, consumers: int, tmp_
     assert [event["exit_code"] for event in ran.of("worker.exit")] == [0] * (producers + consumers)
 
 
-@every_way
+@every_way_with_user_code
 def test_delivers_through_stages_that_pass_on_multiply_and_filter(way: Way, tmp_path: Path) -> None:
     queues = ", ".join(f"{name}: {way.queue}" for name in ("raw", "tens", "copies"))
     ran = execute(
@@ -111,6 +113,20 @@ consumers: {{c: {{count: 2, from: made}}}}
     assert len(ran.of("done")) == 2
 
 
+@every_way
+def test_delivers_through_stages_that_pass_on(way: Way, tmp_path: Path) -> None:
+    queues = ", ".join(f"{name}: {way.queue}" for name in ("raw", "fine"))
+    ran = execute(
+        f"{way.keys}queues: {{{queues}}}\nproducers: {{p: {{count: 2, items: 7, to: raw}}}}\n"
+        "stages: {s: {count: 2, from: raw, to: fine, sleep: 1us}}\nconsumers: {c: {count: 2, from: fine}}",
+        tmp_path,
+    )
+    ran.assert_ok()
+    assert ran.moved("put", "raw") == expected(2, 7)
+    for queue in ("raw", "fine"):
+        ran.assert_delivered(queue)
+
+
 LAWS = """
 seed: 11
 time_scale: 0.001
@@ -122,7 +138,7 @@ consumers: {c: {sleep: {distribution: gamma, shape: 2.5, mean: 0.1}}}
 def test_the_same_config_has_one_plan_digest_whatever_executes_it(tmp_path: Path) -> None:
     digests = {
         runner.plan(config(LAWS, tmp_path, engine=engine, start_method=method)).plan_digest
-        for engine in ("processes", "threads")
+        for engine in ("processes", "threads", "simulation")
         for method in START_METHODS
     }
     assert len(digests) == 1
@@ -136,6 +152,7 @@ def test_an_item_has_the_same_planned_time_with_1_to_5_consumers_on_every_engine
             for count in range(1, 6)
         ),
         execute(LAWS, tmp_path, engine="threads"),
+        execute(LAWS, tmp_path, engine="simulation"),
         execute(LAWS, tmp_path, start_method="forkserver"),
         execute(LAWS, tmp_path, start_method="spawn", **MP_QUEUE),
     ]
@@ -143,6 +160,16 @@ def test_an_item_has_the_same_planned_time_with_1_to_5_consumers_on_every_engine
     assert len(planned[0]) == 16
     assert len(set(planned[0].values())) == 16
     assert all(other == planned[0] for other in planned)
+
+
+def test_a_call_is_planned_to_last_what_its_model_says_on_every_engine(tmp_path: Path) -> None:
+    law = "{distribution: exponential, mean: 1ms}"
+    text = f"producers: {{p: {{items: 9}}}}\nconsumers: {{c: {{call: {{target: 'actions:tenfold', model: {law}}}}}}}"
+    runs = [execute(text, tmp_path, engine=engine) for engine in ("processes", "threads", "simulation")]
+    planned = [ran.planned() for ran in runs]
+    assert len(set(planned[0].values())) == 9
+    assert planned[0] == planned[1] == planned[2]
+    assert all(event["service_ns"] == event["planned_ns"] for event in runs[2].of("done"))
 
 
 def test_the_stored_config_repeats_the_run(tmp_path: Path) -> None:
@@ -161,7 +188,7 @@ def execute_stored(ran: Ran, folder: Path) -> Ran:
     return Ran(result, list(result.events()))
 
 
-@pytest.mark.parametrize("engine", ["processes", "threads"])
+@pytest.mark.parametrize("engine", ["processes", "threads", "simulation"])
 def test_a_quota_takes_so_many_and_names_the_rest_left(engine: str, tmp_path: Path) -> None:
     ran = execute(
         "start_method: fork\nproducers: {p: {count: 2, items: 10}}\nconsumers: {c: {count: 2, items: 3}}",

@@ -20,6 +20,7 @@ from runner.cli.run import run
 from runner.cli.runs import runs
 from runner.cli.schema import schema
 from runner.cli.show import show
+from runner.cli.simulate import simulate
 from runner.cli.streams import say
 from runner.cli.validate import validate
 from runner.errors import ConfigError, ExitCode, MprunError
@@ -27,7 +28,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, validate, plan, config, schema, show, runs, audit)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit)
 
 
 class Commands(TyperGroup):

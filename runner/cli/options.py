@@ -16,6 +16,7 @@ class EngineName(StrEnum):
 
     PROCESSES = "processes"
     THREADS = "threads"
+    SIMULATION = "simulation"
 
 
 ConfigFile: TypeAlias = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file; - is standard input.")]

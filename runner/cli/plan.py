@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from runner.engines.prediction import Prediction
     from runner.planning.forecast import Load
     from runner.planning.plan import GroupPlan, Plan
 
@@ -34,13 +35,13 @@ def plan(
     as_json: AsJson = False,
     graph: Graph = False,
 ) -> None:
-    """Show what a config would run: workers, totals, the load of each queue, the shortest possible duration, digests.
+    """Show what a config would run: workers, totals, loads, the shortest possible and the predicted duration, digests.
 
-    Starts nothing and imports no user code.
+    Starts nothing and imports no user code; up to 100,000 items are simulated to predict how the run will go.
 
       mprun plan configs/pipeline.yaml
       mprun plan configs/pipeline.yaml --graph > pipeline.mmd
-      mprun plan configs/default.yaml --set consumers.consume.count=4 --json | jq .shortest_s
+      mprun plan configs/default.yaml --set consumers.consume.count=4 --json | jq .prediction.duration_s
     """
     if as_json and graph:
         raise UsageError("--json and --graph are two outputs: choose one")
@@ -52,15 +53,19 @@ def plan(
         from runner.cli.graph import mermaid
 
         put_out(mermaid(planned))
-    elif as_json:
-        put_out(json.dumps(document(planned), indent=2, ensure_ascii=False) + "\n")
+        return
+    from runner.engines.prediction import predicted
+
+    prediction = predicted(loaded)
+    if as_json:
+        put_out(json.dumps(document(planned, prediction), indent=2, ensure_ascii=False) + "\n")
     else:
         from runner.cli import tables
 
-        put_out(tables.drawn(_tables(planned), console()))
+        put_out(tables.drawn(_tables(planned, prediction), console()))
 
 
-def document(plan: Plan) -> dict[str, Any]:
+def document(plan: Plan, prediction: Prediction) -> dict[str, Any]:
     """The plan as one JSON document; null is what is unknown or without limit."""
     from runner.planning.forecast import loads, shortest
     from runner.planning.resolve import summary_of
@@ -80,6 +85,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "shortest_s": bound.seconds,
         "shortest_because": bound.reason,
         "shortest_is_exact": bound.exact,
+        "prediction": asdict(prediction),
         "queues": {name: {**queue, **_json_load(known[name])} for name, queue in shown["queues"].items()},
         "groups": shown["groups"],
         "theory": theory.document(theory.theory(plan)),
@@ -93,31 +99,53 @@ def _json_load(load: Load) -> dict[str, Any]:
     return {key: value if value is None or isfinite(value) else None for key, value in figures.items()}
 
 
-def _tables(plan: Plan) -> Iterable[Table | str]:
+def _tables(plan: Plan, prediction: Prediction) -> Iterable[Table | str]:
     from runner.cli.figures import duration
     from runner.planning.forecast import shortest
 
     bound = shortest(plan)
     basis = "from the draws of this seed" if bound.exact else "from the means of the laws"
     yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {plan.engine} ({plan.start_method})"
-    yield _groups(plan)
-    yield _queues(plan)
+    yield _groups(plan, prediction)
+    yield _queues(plan, prediction)
     yield from theory.parts(theory.theory(plan))
     yield (
-        f"takes at least {duration(bound.seconds)}: {bound.reason} ({basis})\n"
+        f"takes at least {duration(bound.seconds)}: {bound.reason} ({basis})\n{_told(prediction)}\n"
         f"plan_digest   {plan.plan_digest}\nconfig_digest {plan.config_digest}"
     )
 
 
-def _groups(plan: Plan) -> Table:
-    from runner.cli.figures import NONE, number
+def _told(prediction: Prediction) -> str:
+    from runner.cli.figures import duration, number
+
+    if prediction.by is None:
+        return f"not predicted: {prediction.why}"
+    ends = "" if prediction.status in ("ok", None) else f", and ends {prediction.status}"
+    return (
+        f"predicted by {prediction.by}: takes {duration(prediction.duration_s)}{ends}, "
+        f"{number(prediction.throughput)} items/s, mean latency {duration(prediction.latency_s)}"
+    )
+
+
+def _groups(plan: Plan, prediction: Prediction) -> Table:
+    from runner.cli.figures import NONE, number, share
     from runner.cli.tables import table
 
     rows = [
-        [g.name, g.role, g.source or NONE, g.target or NONE, _work(g), number(g.count), number(g.planned)]
+        [
+            g.name,
+            g.role,
+            g.source or NONE,
+            g.target or NONE,
+            _work(g),
+            number(g.count),
+            number(g.planned),
+            share(prediction.utilization.get(g.name)),
+        ]
         for g in plan.groups
     ]
-    return table(["group", "role", "from", "to", "mean time", "workers", "items planned"], rows, texts=5)
+    columns = ["group", "role", "from", "to", "mean time", "workers", "items planned", "utilization"]
+    return table(columns, rows, texts=5)
 
 
 def _work(group: GroupPlan) -> str:
@@ -134,7 +162,7 @@ def _work(group: GroupPlan) -> str:
     return f"{'busy' if group.busy else 'sleeps'} {duration(group.service.mean_ns / 1e9)}"
 
 
-def _queues(plan: Plan) -> Table:
+def _queues(plan: Plan, prediction: Prediction) -> Table:
     from runner.cli.figures import NONE, number
     from runner.cli.tables import table
     from runner.planning.forecast import loads
@@ -142,8 +170,19 @@ def _queues(plan: Plan) -> Table:
     rows = [
         [queue.name, queue.kind, number(queue.maxsize) if queue.maxsize else NONE, number(queue.capacity),
          number(queue.batch), number(load.items), number(load.arrival_rate), number(load.erlangs),
-         number(load.utilization)]
+         number(load.utilization), number(prediction.max_depth.get(queue.name))]
         for queue, load in zip(plan.queues, loads(plan), strict=True)
     ]  # fmt: skip
-    columns = ["queue", "kind", "maxsize", "capacity", "batch", "items", "arrivals/s", "erlangs", "per worker"]
+    columns = [
+        "queue",
+        "kind",
+        "maxsize",
+        "capacity",
+        "batch",
+        "items",
+        "arrivals/s",
+        "erlangs",
+        "per worker",
+        "max depth",
+    ]
     return table(columns, rows, texts=2)

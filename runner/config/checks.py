@@ -14,6 +14,7 @@ from runner.config.flow import length, order, put_totals, readers, saturated, wr
 from runner.config.items import MOST_ITEMS
 from runner.config.models import MOST_WORKERS
 from runner.config.nodes import MapNode, Node, locate, problem
+from runner.config.simulable import SIMULATION, obstacles
 
 if TYPE_CHECKING:
     from runner.config.models import Config
@@ -46,6 +47,8 @@ def check(config: Config, root: Node) -> Findings:
     _check_counts(config, found)
     _check_sizes(config, found)
     _check_ends(config, found)
+    for path, message in obstacles(config) if config.engine == SIMULATION else ():
+        found.wrong(path, message)
     ordered = order(config)
     if ordered.cycle:
         stage = ordered.cycle[0]
@@ -77,7 +80,7 @@ def _check_sizes(config: Config, found: Findings) -> None:
     if workers > MOST_WORKERS:
         found.wrong(f"{max(counts, key=counts.__getitem__)}.count", f"{workers:,} workers; at most {MOST_WORKERS:,}")
     elif workers > MOST_PROCESSES and config.engine == "processes":
-        rule = f"at most {MOST_PROCESSES:,}, or {MOST_WORKERS:,} with engine threads"
+        rule = f"at most {MOST_PROCESSES:,}, or {MOST_WORKERS:,} with engine threads or simulation"
         found.wrong(f"{max(counts, key=counts.__getitem__)}.count", f"{workers:,} worker processes; {rule}")
     lengths = {name: length(group, config.files) or 0 for name, group in config.producers.items()}
     items = sum(lengths.values())

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
 
-from runner.config.calls import Call, CallConfig
+from runner.config.calls import CallConfig, Work, WorkConfig
 from runner.config.faults import MOST_FAULTS, FaultConfig
 from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
@@ -41,10 +41,12 @@ __all__ = [
     "Share",
     "StageConfig",
     "ValuesItems",
+    "WorkConfig",
 ]
 
 MOST_NAMES = 1_000
 MOST_WORKERS = 100_000
+MOST_CORES = 100_000
 SEMAPHORE_MAX = 2_147_483_647
 MOST_TICKETS = 32_768
 MOST_BATCHED_TICKETS = 16_384
@@ -114,7 +116,7 @@ class StageConfig(Keys):
     to: QueueName = Field("main", description="the queue it puts into")
     sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
-    call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
+    call: Work | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
     item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
 
 
@@ -133,7 +135,7 @@ class ConsumerConfig(Keys):
     )
     sleep: Time | None = Field(None, description=f"idle for so long with each item; {_NO_WORK}")
     busy: Time | None = Field(None, description=f"burn so much CPU time with each item; {_NO_WORK}")
-    call: Call | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
+    call: Work | None = Field(None, description=f"user code, called with each item; {_NO_WORK}")
     item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
 
 
@@ -174,12 +176,15 @@ class Config(Keys):
     )
     duration: Duration | None = Field(None, description="producers stop after this long")
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
-    engine: Annotated[Literal["processes", "threads"], Later(("simulation", "ray"))] = Field(
+    engine: Annotated[Literal["processes", "threads", "simulation"], Later(("ray",))] = Field(
         "processes", description="what executes the plan"
     )
     start_method: Literal["forkserver", "fork", "spawn"] = Field("forkserver", description="how processes are started")
     pythonpath: Annotated[tuple[Folder, ...], Strict(False), MinLen(1)] = Field(
         (), description="folders, relative to the config, from which call may import"
+    )
+    cores: Annotated[int, Ge(1), Le(MOST_CORES)] | None = Field(
+        None, description="so many processors busy shares in a simulation; default: those this machine lets mprun use"
     )
     queues: Annotated[dict[Name, QueueConfig], BeforeValidator(_few), Wanted("a map from names to queues")] = Field(
         {}, description="default: one, main"

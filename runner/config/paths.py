@@ -41,8 +41,12 @@ def _groups(node: Node, keys: tuple[str, ...]) -> Node:
 
 def _group(node: Node, keys: tuple[str, ...]) -> Node:
     for key in keys:
-        node = _changed(node, key, lambda below: _changed(below, "file", _path))
-    return node
+        node = _changed(node, key, _file)
+    return _changed(node, "call", lambda call: _changed(call, "model", _file))
+
+
+def _file(node: Node) -> Node:
+    return _changed(node, "file", _path)
 
 
 def _path(node: Node) -> Node:

@@ -20,7 +20,7 @@ _DENSE = 20_000
 """From so many characters on, nobody reads it, and indentation might make the text too large to be loaded again."""
 _GROUPS = ("producers", "stages", "consumers")
 _NO_PART_OF_THE_EXPERIMENT = {
-    "name", "description", "timeout", "engine", "start_method", "pythonpath", "hang_after",
+    "name", "description", "timeout", "engine", "start_method", "pythonpath", "cores", "hang_after",
 }  # fmt: skip
 
 
@@ -58,10 +58,11 @@ def canonical(config: Config) -> dict[str, Any]:
 def _with_files(data: dict[str, Any], name: Callable[[str], Any]) -> dict[str, Any]:
     for section in _GROUPS:
         for group in data.get(section, {}).values():
-            for key in ("items", "sleep", "busy"):
-                value = group.get(key)
+            call = group.get("call")
+            for holder, key in ((group, "items"), (group, "sleep"), (group, "busy"), (call, "model")):
+                value = holder.get(key) if isinstance(holder, dict) else None
                 if isinstance(value, dict) and "file" in value:
-                    group[key] = {**value, "file": name(value["file"])}
+                    holder[key] = {**value, "file": name(value["file"])}
     return data
 
 

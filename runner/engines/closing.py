@@ -48,7 +48,7 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
         again = handed.get((item.queue, item.id), 0)
         if again > item.delivery:
             item = replace(item, delivery=again, worker=None)
-        event, level, why = _fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
+        event, level, why = fate(plan, item, outcome, failed.get((item.queue, item.id)), dead)
         counts[event] += 1
         chronicle.add(event, level, queue=item.queue, id=item.id, delivery=item.delivery, worker=item.worker, why=why)
     fatal = [error for error in errors if error["then"] == OnError.FAIL]
@@ -76,7 +76,7 @@ def _handed_out_again(chronicle: Chronicle) -> dict[tuple[str, str], int]:
     return {(entry["queue"], entry["id"]): entry["delivery"] for entry in entries}
 
 
-def _fate(
+def fate(
     plan: Plan, item: Leftover, outcome: Outcome, failure: str | None, dead: dict[str, str]
 ) -> tuple[str, str, str]:
     """Event, level and reason for an item that was put and not done."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from runner.errors import ExitCode
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,6 +53,12 @@ class Outcome:
     recovered: tuple[tuple[str, tuple[int, int, str]], ...] = ()
     depths: dict[str, DepthSamples] = field(default_factory=dict)
     fates: dict[str, int] = field(default_factory=dict)
+
+    def exit_code(self, status: str) -> int:
+        """What the command line exits with, where the summary has this status."""
+        if self.status is Status.INTERRUPTED and self.signal is not None:
+            return 128 + self.signal
+        return ExitCode.OK if status == "ok" else ExitCode.FAILED
 
 
 @dataclass(frozen=True, slots=True)

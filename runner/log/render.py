@@ -88,6 +88,10 @@ class Renderer:
         second, nano = divmod(instant + self.wall, _SECOND)
         return self._line(entry, f"{_stamp(second)}.{nano // 1000:06d}Z", instant - self.zero)
 
+    def second(self, second: int) -> str:
+        """The time stamp of a whole second of the wall clock, without fraction and zone."""
+        return _stamp(second)
+
     def _line(self, entry: Mapping[str, Any], timestamp: str, t_ns: object) -> str:
         rest = {key: value for key, value in entry.items() if key not in {"event", "level"}}
         # `msg` is the logger's own word for the event: it takes the place of the first key.

@@ -152,7 +152,7 @@ class GroupPlan:
         split: Whether the workers share the items (worker k of n takes every n-th) or each takes all.
         payload: Bytes added to every item on its way.
         pause: A producer's sleep after each put.
-        service: Time of work on one item; None: no work, or user code.
+        service: Time of work on one item, of user code what its model says; None: no work, or user code without model.
         busy: Whether the service burns CPU instead of idling.
         call: User code that does the work.
         quota: Items each worker of a consumer group takes at most; None: all that come.
@@ -237,6 +237,7 @@ class Plan:
         timeout_ns: The run is stopped after it.
         pythonpath: Folders from which user code may be imported.
         on_death: What happens when a worker process dies.
+        cores: Processors that `busy` shares in a simulation.
         hang_after_ns: With no progress for so long, that nothing planned explains, the run is hung.
         queues: In the order of the config.
         groups: Producers, stages, consumers, each in the order of the config.
@@ -256,6 +257,7 @@ class Plan:
     pythonpath: tuple[str, ...]
     on_death: DeathPolicy
     hang_after_ns: int
+    cores: int
     queues: tuple[QueuePlan, ...]
     groups: tuple[GroupPlan, ...]
     stored_config: str

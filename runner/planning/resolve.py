@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.config.distributions import Constant
 from runner.config.load import canonical, to_yaml
 from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
+from runner.config.simulable import SIMULATION
 from runner.planning import plan as planned
 from runner.planning.draws import sampler
 from runner.planning.plan import (
@@ -43,6 +45,7 @@ def plan(config: Config) -> Plan:
     Never reads a file or imports user code: what must be known of files, `load` has found out.
     """
     files = _copies(config)
+    config = _with_cores(config)
     stored = to_yaml(config, files)
     return Plan(
         name=config.name,
@@ -55,6 +58,7 @@ def plan(config: Config) -> Plan:
         pythonpath=tuple(config.pythonpath),
         on_death=_on_death(config),
         hang_after_ns=config.hang_after_ns,
+        cores=config.cores or usable_cores(),
         queues=tuple(_queue(name, queue) for name, queue in config.queues.items()),
         groups=tuple(_groups(config)),
         stored_config=stored,
@@ -62,6 +66,20 @@ def plan(config: Config) -> Plan:
         config_digest=hashlib.sha256(stored.encode()).hexdigest(),
         plan_digest=digest(canonical(config)),
     )
+
+
+def usable_cores() -> int:
+    """Processors of this machine that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _with_cores(config: Config) -> Config:
+    """The config as it is stored: where a simulation depends on the number of processors, it is written down."""
+    stages, consumers = config.stages.values(), config.consumers.values()
+    busy = any(stage.busy for stage in stages) or any(consumer.busy for consumer in consumers)
+    if config.engine != SIMULATION or config.cores or not busy:
+        return config
+    return config.model_copy(update={"cores": usable_cores()})
 
 
 def digest(data: object) -> str:
@@ -147,7 +165,7 @@ def _user_code(call: CallConfig | CallItems) -> UserCode:
 def _worker_group(
     config: Config, name: str, group: StageConfig | ConsumerConfig, role: Role, first: int, target: str | None
 ) -> GroupPlan:
-    law = group.sleep or group.busy
+    law = group.sleep or group.busy or (None if group.call is None else group.call.model)
     quota: int | None = getattr(group, "items", None)
     return GroupPlan(
         name=name,

@@ -53,9 +53,13 @@ class Busy(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """Call the group's user function with the item; the reply is its result."""
+    """Call the group's user function with the item; the reply is its result.
+
+    By its model it lasts `planned` ns; None: nobody knows.
+    """
 
     envelope: Envelope
+    planned: int | None
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -123,7 +127,7 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
     """
     group = worker.group
     index, padding, duration = worker.index, bytes(group.payload), group.duration_ns
-    pause, fixed = group.pause, group.pause.constant
+    pause, fixed, name = group.pause, group.pause.constant, worker.name
     upcoming = next(items, None)
     if upcoming is None:
         yield Close()
@@ -135,7 +139,7 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
         except WorkFailed as failure:
             instant = yield from _put_again(worker, envelope, failure)
         upcoming = next(items, None)
-        ns = fixed if fixed is not None else pause(f"{worker.name}:{seq}", seq)
+        ns = fixed if fixed is not None else pause(f"{name}:{seq}", seq)
         if duration is not None and instant + ns >= duration:
             upcoming = None
             ns = max(0, min(ns, duration - instant))
@@ -263,7 +267,7 @@ def _service(worker: WorkerPlan) -> Service:
     """What the worker does with an item: the step (None: nothing) and its planned ns."""
     group = worker.group
     if group.call is not None:
-        return lambda envelope: (Call(envelope), None)
+        return _calls(worker)
     if group.service is None:
         nothing = (None, 0)
         return lambda _: nothing
@@ -278,3 +282,16 @@ def _service(worker: WorkerPlan) -> Service:
         return (kind(ns) if ns else None, ns)
 
     return drawn
+
+
+def _calls(worker: WorkerPlan) -> Service:
+    """User code, which is planned to last what its model says."""
+    model = worker.group.service
+    if model is None:
+        return lambda envelope: (Call(envelope, None), None)
+
+    def modelled(envelope: Envelope) -> tuple[Step | None, int | None]:
+        ns = model(worker.item_id(envelope), envelope.seq)
+        return Call(envelope, ns), ns
+
+    return modelled
