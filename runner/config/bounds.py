@@ -92,7 +92,7 @@ class Bound:
         found: Any = summary
         for key in self.path.split("."):
             found = found.get(key) if isinstance(found, dict) else None
-        return found
+        return found if isinstance(found, int | float) else None
 
 
 def parse(text: str, names: Mapping[str, Iterable[str]] | None = None) -> Bound:
