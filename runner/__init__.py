@@ -11,8 +11,20 @@ if TYPE_CHECKING:
     from runner.api import Result, audit, plan, run, simulate
     from runner.config.load import load
     from runner.errors import ConfigError
+    from runner.experiments.twin import Twin, twin
 
-__all__ = ["ConfigError", "Result", "__version__", "audit", "load", "plan", "run", "simulate"]
+__all__ = [
+    "ConfigError",
+    "Result",
+    "Twin",
+    "__version__",
+    "audit",
+    "load",
+    "plan",
+    "run",
+    "simulate",
+    "twin",
+]
 
 __version__ = "0.1.0"
 
@@ -24,6 +36,8 @@ _HOMES = {
     "plan": "runner.api",
     "run": "runner.api",
     "simulate": "runner.api",
+    "Twin": "runner.experiments.twin",
+    "twin": "runner.experiments.twin",
 }
 
 

@@ -71,6 +71,14 @@ class ConfigError(UsageError):
         self.problems = problems
 
 
+class Interrupted(MprunError):  # noqa: N818 - what was, not what is wrong
+    """A signal ended what several simulations or runs were to answer."""
+
+    def __init__(self, exit_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.exit_code = ExitCode(exit_code)
+
+
 class StoreError(MprunError):
     """The run directory can no longer be written to."""
 

@@ -36,9 +36,9 @@ FLOORS = {
     "api": 5,
     "experiments": 6,
     "reports": 6,
-    "": 6,
-    "cli": 7,
-    "__main__": 8,
+    "": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 ROOMS_WITH_CODE_IN_INIT = {
     "",

@@ -22,13 +22,14 @@ from runner.cli.schema import schema
 from runner.cli.show import show
 from runner.cli.simulate import simulate
 from runner.cli.streams import say
+from runner.cli.twin import twin
 from runner.cli.validate import validate
 from runner.errors import ConfigError, ExitCode, MprunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, twin)
 
 
 class Commands(TyperGroup):
