@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 import runner
 from runner.config.load import loads
 from runner.engines import prediction
 from runner.engines.prediction import predicted
 
 if TYPE_CHECKING:
+    import pytest
+
     from runner.engines.prediction import Prediction
 
 
