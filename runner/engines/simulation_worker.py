@@ -177,9 +177,7 @@ class Actor(Hands):
         return self._calendar.now if len(self._records) < _LONGEST_TURN else self._breathe()
 
     def _go_on_writing(self) -> Any:
-        if not self.flush():
-            return WAITS
-        return self._calendar.now
+        return self._calendar.now if self.flush() else WAITS
 
     def _flushed(self, action: Callable[[Any], Any], what: Any) -> bool:
         """Whether nothing is pending; otherwise the action is done once it is written."""
