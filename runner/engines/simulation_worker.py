@@ -177,9 +177,7 @@ class Actor(Hands):
         return self._calendar.now if len(self._records) < _LONGEST_TURN else self._breathe()
 
     def _go_on_writing(self) -> Any:
-        if not self.flush():
-            return WAITS
-        return self._calendar.now
+        return self._calendar.now if self.flush() else WAITS
 
     def _flushed(self, action: Callable[[Any], Any], what: Any) -> bool:
         """Whether nothing is pending; otherwise the action is done once it is written."""
@@ -273,9 +271,8 @@ class Actor(Hands):
     def _failed(self, failed: step.Failed) -> int:
         """Tell of the failure; the item is set aside where the policy says so, or the worker ends."""
         error, envelope = failed.error, failed.envelope
-        item = self.plan.item_id(envelope)
         queue = self.target if self.source is None else self.source
-        about = {"worker": self.name, "queue": queue, "id": item, "delivery": envelope.delivery}
+        about = {"worker": self.name, "queue": queue, "id": self.plan.item_id(envelope), "delivery": envelope.delivery}
         place = error.place if isinstance(error, UserCodeError) else "fault"
         entry = {**about, "why": str(error), "place": place, "then": failed.then, "traceback": ""}
         self.tell(raw(self._calendar.now, "error", "error", **entry))
