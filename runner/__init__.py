@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from runner.api import Result, audit, plan, run, simulate
     from runner.config.load import load
     from runner.errors import ConfigError
+    from runner.experiments.advise import Advice, advise
     from runner.experiments.twin import Twin, twin
 
 __all__ = [
+    "Advice",
     "ConfigError",
     "Result",
     "Twin",
     "__version__",
+    "advise",
     "audit",
     "load",
     "plan",
@@ -29,6 +32,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Advice": "runner.experiments.advise",
+    "advise": "runner.experiments.advise",
     "ConfigError": "runner.errors",
     "Result": "runner.api",
     "audit": "runner.api",

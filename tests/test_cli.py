@@ -73,7 +73,8 @@ class TestMain:
         assert "Exit codes:\n    0    ok\n" in err
 
     @pytest.mark.parametrize(
-        "command", ["run", "simulate", "validate", "plan", "config", "schema", "show", "runs", "audit", "twin"]
+        "command",
+        ["run", "simulate", "validate", "plan", "config", "schema", "show", "runs", "audit", "twin", "advise"],
     )
     def test_every_command_explains_itself_with_an_example(self, command: str, capfd: Capture) -> None:
         assert execute([command, "--help"]) == 0

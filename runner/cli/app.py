@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.config import config
@@ -29,7 +30,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, twin)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, twin, advise)
 
 
 class Commands(TyperGroup):
