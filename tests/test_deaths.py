@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import execute
+from running import START_METHODS, execute, finished
 
 from runner.engines import launch, process_worker
 from runner.engines.board import State
@@ -126,3 +126,28 @@ timeout: 0.5
     why = "the run ended first: timed out after 0.5 s"
     in_the_queue = {f"p-0:{number}": (1, None, why) for number in range(2, 9)}
     assert left == {"p-0:0": (2, None, why), "p-0:1": (1, "c-0", why), **in_the_queue}
+
+
+@pytest.mark.parametrize("where", ["in the main thread", "in another thread"])
+@pytest.mark.parametrize("method", START_METHODS)
+def test_a_run_ends_where_nobody_tells_how_a_child_ended(method: str, where: str, tmp_path: Path) -> None:
+    """A shell may hand down that SIGCHLD is ignored; then the kernel keeps no exit codes."""
+    script = f"""
+import signal, sys, threading
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+import runner
+from runner.config.load import loads
+config = loads("{{start_method: {method}, producers: {{p: {{items: 3}}}}, consumers: {{c: {{}}}}}}")
+def run():
+    result = runner.run(config, {str(tmp_path / "runs")!r})
+    print(result.exit_code, result.summary["items"]["done"], result.summary["audit"]["valid"])
+if {where == "in the main thread"}:
+    run()
+    print(signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN)
+else:
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    print(True)
+"""
+    assert finished("-c", script, seconds=40)[:2] == (0, "0 3 True\nTrue\n")

@@ -6,12 +6,16 @@ import contextlib
 import os
 import signal
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import State
 from runner.engines.patience import ItemTimeout
 from runner.engines.stop import CALL_GRACE_S
+
+_TOLD_WITHIN_S: Final = 1.0
+_UNKNOWN: Final = 255
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -56,6 +60,7 @@ class Member:
     pid: int = field(init=False)
     patience: ItemTimeout = field(init=False)
     _ends_since: float = 0.0
+    _gone_since: float = 0.0
 
     def __post_init__(self) -> None:
         self.pid = self.process.pid or 0
@@ -101,6 +106,20 @@ class Member:
             self.overdue = f"had finished and was killed, as its exit had to wait for longer than {CALL_GRACE_S:g} s"
             self._send(signal.SIGKILL)
 
+    def exit_code(self) -> int | None:
+        """How its process ended; None where that is not known yet.
+
+        Where nobody will ever tell, as somebody else has waited for it or SIGCHLD is ignored, it is 0 for a worker that
+        had come to an end of its own, else 255, as `multiprocessing` has it.
+        """
+        code = self.process.exitcode
+        if code is not None or not self.own_death or not connection.wait([self.death], timeout=0):
+            return code
+        self._gone_since = self._gone_since or monotonic()
+        if monotonic() - self._gone_since < _TOLD_WITHIN_S:
+            return None
+        return 0 if self.slot.state in (State.FINISHED, State.STOPPED) else _UNKNOWN
+
     def died(self, code: int) -> bool:
         """Whether this exit code is that of a death nobody ordered."""
         ordered = self.killed or (self.told is not None and code == -signal.SIGTERM)
@@ -131,7 +150,8 @@ class Member:
     def close(self) -> None:
         """Let go of what told its death, and of the process, whose exit code is known."""
         self.alive = False
-        self.process.close()  # multiprocessing would keep its descriptors until another process is started
+        with contextlib.suppress(ValueError):  # where nobody tells how it ended it passes for running
+            self.process.close()  # multiprocessing would keep its descriptors until another process is started
         if self.own_death:
             os.close(self.death)
 

@@ -229,7 +229,7 @@ class Supervisor:
 
     def _bury(self, member: Member) -> None:
         """A worker has ended: enter how, and draw the consequences."""
-        code = member.process.exitcode
+        code = member.exit_code()
         if code is None:
             return
         self._poll.unregister(member.death)
