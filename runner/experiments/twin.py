@@ -166,6 +166,6 @@ def told(split: Gap) -> str:
     what = f"{PARTS[main]} dominates: {ms[main]:+.3f} ms" if split.total or ms[main] else "there is nothing to explain"
     return (
         f"The real makespan is {split.total / 1e6:+.3f} ms{percent} from the simulated one; {what}; "
-        f"{split.simultaneous} simulated events were simultaneous, at {split.instants} instants, "
+        f"{split.simultaneous} simulated events were simultaneous (instants: {split.instants}), "
         f"and another worker made {split.moved} of {split.gets} gets"
     )
