@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ import runner
 from runner.analysis.gap import PARTS, gap
 from runner.analysis.pairs import agreement, difference, pairs
 from runner.cli.app import execute
-from runner.errors import UsageError
+from runner.errors import Interrupted, UsageError
 from runner.experiments.twin import told
 
 if TYPE_CHECKING:
@@ -158,6 +159,17 @@ class TestTwin:
 def test_a_simulation_has_no_real_twin(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no real twin"):
         runner.twin(config(QUICK, tmp_path, engine="simulation"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_during_the_simulation_leaves_the_real_run_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = SimpleNamespace(exit_code=130, reason="interrupted by SIGINT", summary={})
+    monkeypatch.setattr("runner.api.simulate", lambda *_, **__: ended)
+    with pytest.raises(Interrupted, match="interrupted by SIGINT") as caught:
+        runner.twin(config(QUICK, tmp_path), out=tmp_path / "runs")
+    assert caught.value.exit_code == 130
     assert not list(tmp_path.iterdir())
 
 
