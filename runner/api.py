@@ -16,13 +16,14 @@ from runner.engines import engine
 from runner.engines.closing import settle, write_log
 from runner.engines.signals import Signals
 from runner.engines.simulated import Simulated, simulated, stored
-from runner.errors import ConfigError, StoreError
+from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import rundir
 from runner.log.chronicle import Chronicle
 from runner.log.events import SCHEMA, records
 from runner.log.manifest import manifest
 from runner.planning.resolve import plan as resolved
 from runner.planning.resolve import summary_of
+from runner.standard import open_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,9 +87,10 @@ def run(
         StoreError: The log could not be written; the journals are kept.
     """
     started = monotonic()
+    open_standard_streams()
     planned = resolved(config)
-    store = rundir.create(Path(out), planned.name)
     with Signals() as signals:
+        store = rundir.create(Path(out), planned.name)
         try:
             facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
             if planned.engine == SIMULATION:
@@ -101,7 +103,7 @@ def run(
             store.discard()
             raise
         except OSError as error:
-            raise StoreError(f"{store.path}: {error.strerror or error}; the journals are kept there") from error
+            raise _unstored(store, error) from error
 
 
 @overload
@@ -175,6 +177,17 @@ def _enter_start(chronicle: Chronicle, store: RunDir, planned: Plan) -> None:
         schema=SCHEMA,
         **summary_of(planned),
     )
+
+
+def _unstored(store: RunDir, error: OSError) -> StoreError:
+    """What is said of a run whose store cannot be written; its manifest does not go on saying that it runs."""
+    why = error.strerror or str(error)
+    with contextlib.suppress(OSError, LogError):
+        ended = {"status": "failed", "exit_code": int(ExitCode.FAILED), "reason": f"the log was not written: {why}"}
+        store.write_in_place(rundir.MANIFEST, {**store.manifest(), **ended})
+    kept = "; the journals are kept there" if store.journals_size else ""
+    remedy = "make room there, or choose another folder with --out"
+    return StoreError(f"{store.path}: {why}{kept}; {remedy}")
 
 
 def _conclude(

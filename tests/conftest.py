@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,10 @@ hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ci" if IN_CI else "here")
 
 
+TALLY: Counter[str] = Counter()
+"""What was tried how often, for the end of the session."""
+
+
 class Leftover(NamedTuple):
     """A process that should be gone."""
 
@@ -43,6 +48,9 @@ class Leftover(NamedTuple):
 
 def pytest_configure() -> None:
     os.environ[MARK_NAME] = MARK
+    # Started in the background or by nohup, what the tests start would inherit to ignore what they send.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> list[str]:
@@ -59,9 +67,22 @@ def chaos(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{CHAOS_SEED} {request.node.nodeid}")  # noqa: S311 - repeatable, not secret
 
 
+@pytest.fixture(scope="session")
+def tally() -> Counter[str]:
+    """Counts what a session tries, in words; told at its end."""
+    return TALLY
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, count in sorted(TALLY.items()):
+        terminalreporter.write_line(f"{count:6} {what}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     yield
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the command line's last act in a process of its own
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     orphans_too = item.get_closest_marker("process") is not None
     if left := leftovers(orphans_too=orphans_too):
         kill(left)

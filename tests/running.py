@@ -27,6 +27,13 @@ USER_CODE = Path(__file__).parent / "usercode"
 ROOT = Path(__file__).parent.parent
 START_METHODS = ("fork", "forkserver", "spawn")
 KINDS = ("pipe", "multiprocessing.Queue")
+ENDURANCE = os.environ.get("MPRUN_ENDURANCE", "") not in ("", "0")
+"""Whether the counts of `make endurance` are wanted, which take hours, or the short ones of `make test`."""
+
+
+def trials(short: int, full: int) -> int:
+    """How many of a kind are made: in `make test`, in `make endurance`."""
+    return full if ENDURANCE else short
 
 
 @contextlib.contextmanager

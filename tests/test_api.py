@@ -186,5 +186,8 @@ def test_a_failure_of_the_system_is_told_with_or_without_its_number(tmp_path: Pa
 
     config = loads("{engine: threads, producers: {p: {items: 5, sleep: 10ms}}, consumers: {c: {}}}")
     for error in (OSError(28, "no space"), OSError("no space")):
-        with pytest.raises(StoreError, match=r": no space; the journals are kept there$"):
+        remedy = "make room there, or choose another folder with --out"
+        with pytest.raises(StoreError, match=f": no space; the journals are kept there; {remedy}$"):
             runner.run(config, tmp_path, watch=Watch(error))
+        ended = json.loads((tmp_path / "latest" / "manifest.json").read_text())
+        assert (ended["status"], ended["reason"]) == ("failed", "the log was not written: no space")

@@ -52,6 +52,14 @@ def test_only_what_happened_is_shown() -> None:
     assert any(line.split()[:2] == ["take-0", "consumer"] and "50 %" in line for line in lines)
 
 
+def test_lives_are_counted_where_somebody_had_several() -> None:
+    workers = {"make-0": worker("producer", puts=10), "take-0": worker("consumer", done=9, exit_code=-9)}
+    assert not any("lives" in line for line in lines_of(summary(workers)))
+    workers["take-0"]["incarnations"] = 3
+    rows = [line.split() for line in lines_of(summary(workers)) if line.startswith(("worker", "make", "take"))]
+    assert [row[-2:] for row in rows] == [["exit", "lives"], ["0", "1"], ["-9", "3"]]
+
+
 def test_many_workers_are_shown_by_group() -> None:
     workers = {f"make-{k}": worker("producer", puts=2) for k in range(10)}
     workers |= {f"take-{k}": worker("consumer", done=2, utilization=k / 10, exit_code=int(k == 0)) for k in range(10)}

@@ -162,6 +162,16 @@ def test_an_item_has_the_same_planned_time_with_1_to_5_consumers_on_every_engine
     assert all(other == planned[0] for other in planned)
 
 
+def test_a_call_is_planned_to_last_what_its_model_says_on_every_engine(tmp_path: Path) -> None:
+    law = "{distribution: exponential, mean: 1ms}"
+    text = f"producers: {{p: {{items: 9}}}}\nconsumers: {{c: {{call: {{target: 'actions:tenfold', model: {law}}}}}}}"
+    runs = [execute(text, tmp_path, engine=engine) for engine in ("processes", "threads", "simulation")]
+    planned = [ran.planned() for ran in runs]
+    assert len(set(planned[0].values())) == 9
+    assert planned[0] == planned[1] == planned[2]
+    assert all(event["service_ns"] == event["planned_ns"] for event in runs[2].of("done"))
+
+
 def test_the_stored_config_repeats_the_run(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"a": 1}\n"b"\n3\n')
     text = LAWS.replace("items: 8", "items: {file: rows.jsonl, share: split}")

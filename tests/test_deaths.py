@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import execute
 
-from runner.engines import process_worker, supervisor
+from runner.engines import launch, process_worker
 from runner.engines.board import State
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def slow_to_start(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
             time.sleep(seconds)
         process_worker.main(job)
 
-    monkeypatch.setattr(supervisor, "main", late)
+    monkeypatch.setattr(launch, "main", late)
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])

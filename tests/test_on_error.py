@@ -68,7 +68,7 @@ def assert_told(ran: Ran, worker: str, *then: str, place: str = "call") -> None:
 def assert_failed(ran: Ran, worker: str) -> None:
     """The run ended over it, and item and end say why."""
     assert (ran.result.exit_code, ran.end["status"]) == (1, "failed")
-    assert f"{worker} failed: " in ran.end["reason"]
+    assert f"{worker} failed at p-0:4: " in ran.end["reason"]
     assert [(event["queue"], event["id"], event["worker"]) for event in ran.of("failed")] == [("a", "p-0:4", worker)]
     ran.assert_accounted()
     ran.assert_adds_up()

@@ -20,7 +20,7 @@ from runner.planning.plan import (
     OnError,
     UserCode,
 )
-from runner.planning.resolve import PIPE_CAPACITY, digest, plan, summary_of
+from runner.planning.resolve import PIPE_CAPACITY, digest, plan, summary_of, usable_cores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -265,3 +265,31 @@ def test_run_start_shows_queues_and_groups() -> None:
             "c": {"role": "consumer", "from": "main", "to": None, "count": 2, "planned": 6},
         },
     }
+
+
+class TestSimulation:
+    BUSY = "producers: {p: {items: 5}}\nconsumers: {c: {busy: 1ms}}"
+
+    def test_cores_are_those_of_the_machine_unless_named(self) -> None:
+        assert plan(loads(self.BUSY)).cores == usable_cores()
+        assert plan(loads(f"cores: 7\n{self.BUSY}")).cores == 7
+
+    def test_cores_are_stored_where_a_simulation_depends_on_them(self) -> None:
+        stored = {engine: plan(loads(f"engine: {engine}\n{self.BUSY}")).stored_config for engine in ENGINES}
+        assert [engine for engine, text in stored.items() if f"cores: {usable_cores()}\n" in text] == ["simulation"]
+        assert "cores" not in plan(loads(f"engine: simulation\n{self.BUSY.replace('busy', 'sleep')}")).stored_config
+
+    def test_a_model_is_the_service_of_user_code(self, tmp_path: Path) -> None:
+        (tmp_path / "times").write_text("0.25\n0.5\n")
+        text = "{target: 'a:b', model: {distribution: trace, file: times}}"
+        config = loads(f"producers: {{p: {{items: 2}}}}\nconsumers: {{c: {{call: {text}}}}}", folder=tmp_path)
+        made = plan(config)
+        service = made.groups[1].service
+        assert service is not None
+        assert [service(f"p-0:{seq}", seq) for seq in range(2)] == [250_000_000, 500_000_000]
+        assert made.groups[1].call == UserCode("a:b", {})
+        assert made.files == {str(tmp_path / "times"): "inputs/times"}
+        assert "file: inputs/times" in made.stored_config
+
+
+ENGINES = ("processes", "threads", "simulation")

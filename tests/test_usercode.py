@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -175,3 +176,26 @@ def test_any_exception_can_be_described_and_written(error: Exception) -> None:
     assert type(error).__name__ in str(described)
     str(described).encode()
     described.trace.encode()
+
+
+def test_what_user_code_has_to_say_is_cut_in_the_middle() -> None:
+    error = UserCodeError("call", "begin" + "x" * 10**6 + "end")
+    assert len(str(error)) < 3_000
+    assert str(error).startswith("beginxxx")
+    assert str(error).endswith("xxxend")
+    assert " (998008 characters left out) " in str(error)
+
+
+@pytest.mark.process
+def test_a_process_that_user_code_forks_does_not_come_back_from_there() -> None:
+    read_end, write_end = os.pipe()
+    try:
+        twins = [usercode.called(os.fork, name="c-0")]
+        with usercode.without_twins():
+            twins.append(os.fork())
+        os.write(write_end, b".")
+    finally:
+        os.close(write_end)
+    with open(read_end, "rb") as file:  # noqa: PTH123 - a descriptor
+        assert file.read() == b"."
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in twins] == [1, 1]

@@ -59,6 +59,7 @@ class WorkerAccount:
     """What one worker name did, over all its incarnations."""
 
     __slots__ = (
+        "alive",
         "beyond",
         "busy_ns",
         "dead_ns",
@@ -112,7 +113,8 @@ class WorkerAccount:
         self.incarnations = 0
         self.started_ns = -FAR
         self.exited_ns = FAR
-        # Instant of the last incarnation's death or exit so far; how many died, which may hide a get.
+        # Whether an incarnation has started and not died; when the last one did; how many died, which may hide a get.
+        self.alive = False
         self.dead_ns = -FAR
         self.deaths = 0
         self.used_before_ns = 0
@@ -137,6 +139,7 @@ class WorkerAccount:
         """Begin an incarnation."""
         self.incarnations = max(incarnation, self.incarnations)
         self.started_ns = t_ns
+        self.alive = True
         self.used_before_ns = self.wait_ns + self.busy_ns
 
     @property
@@ -149,14 +152,18 @@ class WorkerAccount:
         self.incarnations = max(self.incarnations, incarnation or 1)
         self.deaths += 1
         self.dead_ns = t_ns
+        self.alive = False
 
     def exit(self, t_ns: int, exit_code: int | None, signal: int | str | None) -> None:
         """End an incarnation; a signal becomes its negative number, as `multiprocessing` has it."""
-        if exit_code is None and signal is not None:
-            exit_code = -(signals.Signals[signal] if isinstance(signal, str) else signal)
-        if exit_code and self.dead_ns < self.started_ns:
+        killed = exit_code is None and signal is not None
+        if killed:
+            exit_code = _exit_code(signal)
+        if (killed or exit_code) and self.alive:
             self.deaths += 1
         self.dead_ns = t_ns
+        self.alive = False
+        self.alive = False
         self.exit_code = exit_code
         self.exited_ns = t_ns
         self.rest_until(t_ns)
@@ -169,6 +176,14 @@ class WorkerAccount:
         self.first_began_ns = FAR
         self.waited_before_ns = self.wait_ns
         self.last_size = 0
+
+
+def _exit_code(signal: int | str | None) -> int | None:
+    """The negative number of a signal; None for a name that is none here."""
+    if isinstance(signal, str):
+        number = signals.Signals.__members__.get(signal)
+        return None if number is None else -number
+    return None if signal is None else -signal
 
 
 class QueueAccount:

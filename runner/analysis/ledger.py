@@ -234,10 +234,10 @@ class Ledger:
             worker.first_began_ns = event.t_ns - event.wait_ns
         worker.last_size = len(item)
         last = worker.last_id
-        if len(item) < len(last) or (len(item) == len(last) and item <= last):
-            objections.to_seq(self.violations, queue, last, event, line)
-        elif not item.startswith(f"{worker.name}:"):
+        if not item.startswith(f"{worker.name}:"):
             objections.to_name(self.violations, event, line)
+        elif len(item) < len(last) or (len(item) == len(last) and item <= last):
+            objections.to_seq(self.violations, queue, last, event, line)
 
     def _turned_back(self, t_ns: int, line: int) -> None:
         self.violations.add(Kind.CAUSALITY, f"t_ns {t_ns} follows {self._clock_ns}", line - 1, line)
@@ -259,8 +259,9 @@ class Ledger:
                 queue = self.queues.get(event.queue) or self._unknown_queue(event.queue, line)
                 seal(self.violations, queue, event, line)
             case RunEnd():
-                self.end = event
-                self.end_line = line
+                if self.end is None:
+                    self.end = event
+                    self.end_line = line
             case Torn():
                 self.torn = True
 
@@ -316,8 +317,7 @@ class Ledger:
         match event:
             case WorkerStart():
                 number = worker.incarnations + 1 if event.incarnation is None else event.incarnation
-                lives = worker.name in self._live and worker.dead_ns < worker.started_ns
-                if lives or number <= worker.incarnations:
+                if worker.alive or number <= worker.incarnations:
                     objections.to_start(self.violations, worker, event, line)
                 worker.start(event.t_ns, number)
                 self._live[worker.name] = worker

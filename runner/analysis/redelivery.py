@@ -81,7 +81,7 @@ def _check_from(
         objections.to_redelivery_from(found, event, f"{event.dead} does not read that queue", line)
     elif previous is not None and worker is not holder:
         objections.to_redelivery_from(found, event, f"{previous.get.worker} holds it", previous.line, line)
-    elif worker is not None and worker.dead_ns < got_ns:
+    elif worker is not None and (worker.dead_ns == -FAR or worker.dead_ns < got_ns):
         objections.to_redelivery_of_the_living(found, event, worker.name, line)
 
 

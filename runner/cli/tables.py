@@ -118,13 +118,15 @@ def _queues(queues: Mapping[str, Any]) -> Table:
 
 
 def _workers(workers: Mapping[str, Any]) -> Table:
+    replaced = any(worker["incarnations"] > 1 for worker in workers.values())
     rows = [
         [name, worker["role"], *(number(worker[key]) for key in ("puts", "gets", "done")),
          *(duration(worker[key]) for key in ("busy_s", "wait_s", "sleep_s")), share(worker["utilization"]),
-         _exit(worker["exit_code"])]
+         _exit(worker["exit_code"]), *([number(worker["incarnations"])] if replaced else [])]
         for name, worker in workers.items()
     ]  # fmt: skip
-    return table(["worker", "role", "puts", "gets", "done", "busy", "wait", "sleep", "util.", "exit"], rows, texts=2)
+    columns = ["worker", "role", "puts", "gets", "done", "busy", "wait", "sleep", "util.", "exit"]
+    return table([*columns, *(["lives"] if replaced else [])], rows, texts=2)
 
 
 def _groups(workers: Mapping[str, Any]) -> Table:

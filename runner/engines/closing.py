@@ -54,7 +54,8 @@ def settle(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome) -> 
     fatal = [error for error in errors if error["then"] == OnError.FAIL]
     reason = outcome.reason
     if outcome.status is Status.FAILED and fatal and not outcome.aside:
-        reason = f"{fatal[0]['worker']} failed: {fatal[0]['why']}"
+        at = f" at {fatal[0]['id']}" if "id" in fatal[0] else ""
+        reason = f"{fatal[0]['worker']} failed{at}: {fatal[0]['why']}"
     return replace(outcome, reason=reason, fates=counts)
 
 

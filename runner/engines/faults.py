@@ -70,11 +70,8 @@ class Faults:
         return {**actions, **changed}
 
     def _putting(self, put: Action) -> Action:
-        produces = self._plan.group.source is None
-
         def action(what: step.Put) -> Any:
-            if produces:
-                self._fail()
+            self._fail()
             instant = put(what)
             self._strike("puts", self._victim.puts)
             return instant

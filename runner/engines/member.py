@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from dataclasses import dataclass
-from time import monotonic, monotonic_ns
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from runner.engines.board import State
+from runner.engines.patience import ItemTimeout
+from runner.engines.stop import CALL_GRACE_S
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from runner.engines.board import Slot
     from runner.planning.plan import WorkerPlan
-
-_AT_WORK = {State.SLEEPING, State.BUSY, State.CALLING, State.RUNNING}
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class Member:
         killed: Whether we killed it at the run's end.
         overdue: Why we killed it in the middle of the run.
         before: Puts and gets of its former incarnations.
+        pid: Its process's.
+        patience: Tells when it has worked on one item for too long.
     """
 
     worker: WorkerPlan
@@ -50,34 +53,53 @@ class Member:
     told: float | None = None
     killed: bool = False
     overdue: str | None = None
-    _work: tuple[int, ...] = ()
-    _work_since: int = 0
+    pid: int = field(init=False)
+    patience: ItemTimeout = field(init=False)
+    _ends_since: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.pid = self.process.pid or 0
+        self.patience = ItemTimeout(self.worker, self.slot)
 
     def tell_to_stop(self) -> None:
         """Order it to stop, and cut short what it waits for; may be repeated."""
         self.told = self.told or monotonic()
         self.slot.stop()
         if self.alive:
-            self.process.terminate()
+            self.urge()
+
+    def urge(self) -> None:
+        """Cut short what it waits for."""
+        self._send(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it at once."""
         self.killed = True
-        self.process.kill()
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        """Send it a signal; multiprocessing would not, where it takes the process for dead with the fork server."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.own_death:
+                signal.pidfd_send_signal(self.death, number)
+            else:
+                os.kill(self.pid, number)
 
     def watch_item(self) -> None:
-        """Kill it where it has worked on one item for longer than its group may."""
-        limit = self.worker.group.item_timeout_ns
-        if limit is None or not self.alive or self.told is not None:
+        """Kill it where it has worked on one item for longer than its group may, or has finished and does not end."""
+        if self.alive and self.slot.state is State.FINISHED:
+            self._watch_end()
             return
-        slot, now = self.slot, monotonic_ns()
-        work = (slot.puts, slot.gets, slot.dones, slot.skipped, slot.taken)
-        pausing = self.worker.group.source is None and slot.state is not State.CALLING
-        if work != self._work or pausing or slot.state not in _AT_WORK:
-            self._work, self._work_since = work, now
-        elif now - self._work_since > limit:
-            self.overdue = f"was killed for working on one item for longer than item_timeout, {limit / 1e9:g} s"
-            self.process.kill()
+        if self.alive and self.told is None and self.patience.is_over():
+            self.overdue = f"was killed for working on one item for longer than {self.patience.words}"
+            self._send(signal.SIGKILL)
+
+    def _watch_end(self) -> None:
+        """See to it that it ends, though user code has left a thread or child behind that its exit waits for."""
+        self._ends_since = self._ends_since or monotonic()
+        if monotonic() - self._ends_since > CALL_GRACE_S:
+            self.overdue = f"had finished and was killed, as its exit had to wait for longer than {CALL_GRACE_S:g} s"
+            self._send(signal.SIGKILL)
 
     def died(self, code: int) -> bool:
         """Whether this exit code is that of a death nobody ordered."""
@@ -94,7 +116,8 @@ class Member:
         """The keys of `worker.exit` that say how it ended."""
         ended = {"exit_code": code} if code >= 0 else {"signal": signal_name(-code)}
         puts, gets = self.before
-        return {**self.about, **ended, "puts": self.slot.puts - puts, "gets": self.slot.gets - gets}
+        why = {"why": self.overdue} if self.overdue is not None else {}
+        return {**self.about, **ended, "puts": self.slot.puts - puts, "gets": self.slot.gets - gets, **why}
 
     @property
     def about(self) -> dict[str, Any]:
@@ -102,12 +125,13 @@ class Member:
         group = self.worker.group
         return {
             "worker": self.worker.name, "group": group.name, "role": group.role, "incarnation": self.incarnation,
-            "pid": self.process.pid,
+            "pid": self.pid,
         }  # fmt: skip
 
     def close(self) -> None:
-        """Let go of what told its death."""
+        """Let go of what told its death, and of the process, whose exit code is known."""
         self.alive = False
+        self.process.close()  # multiprocessing would keep its descriptors until another process is started
         if self.own_death:
             os.close(self.death)
 

@@ -8,20 +8,21 @@ board says stop and kills as ever when it does not. The supervisor's death kills
 from __future__ import annotations
 
 import contextlib
-import errno
 import faulthandler
 import fcntl
 import os
 import signal
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from enum import IntEnum
 from multiprocessing import reduction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from runner.engines.board import Board, Slot, State
+from runner.engines.limits import NO_ROOM
 from runner.engines.stillness import DUMP_STACKS, stack_path
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
@@ -40,15 +41,12 @@ FOR_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP)
 """Signals that a terminal sends to all processes of a command, and that only the supervisor obeys."""
 
 
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
-"""What a full or failing disk says."""
-
-
 class WorkerExit(IntEnum):
     """Exit codes of a worker process."""
 
     OK = 0
     USER_CODE = 1
+    BROKEN = 70
     DISK = 74
 
 
@@ -123,18 +121,40 @@ def main(job: Job) -> None:
         state = _work(job, board, slot, interruption)
         code = WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK
     except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise  # such as a descriptor that user code has closed: this process is broken, and dies of it
-        sys.stderr.write(f"mprun: {job.worker.name}: {error}\n")
+        if error.errno not in NO_ROOM:
+            _break_down(job, error)  # such as a descriptor that user code has closed
+        _complain(f"mprun: {job.worker.name}: {error}\n")
         state, code = State.FAILED, WorkerExit.DISK
+    except BaseException as error:
+        _break_down(job, error)  # such as what a signal handler of user code raised
     # Python takes its handler away before it exits, and a second SIGTERM would kill.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     slot.state = state
     if state is State.FINISHED:
         sys.exit(code)
-    # At a plain exit multiprocessing would wait until somebody gets what is still under way.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _leave(code)
+
+
+def _break_down(job: Job, error: BaseException) -> NoReturn:
+    """End a process that is no longer whole: a death, as its board does not say that it has ended."""
+    _complain(f"mprun: {job.worker.name} breaks down:\n{''.join(traceback.format_exception(error))}")
+    _leave(WorkerExit.BROKEN)
+
+
+def _complain(text: str) -> None:
+    """Say it on stderr, whatever user code has made of that."""
+    with contextlib.suppress(Exception):
+        sys.stderr.write(text)
+
+
+def _leave(code: WorkerExit) -> NoReturn:
+    """Exit at once.
+
+    At a plain exit multiprocessing would wait for children of user code, and until somebody gets what is under way.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
     os._exit(code)
 
 

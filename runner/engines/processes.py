@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board
 from runner.engines.contract import LiveRun
-from runner.engines.forkserver import boot
-from runner.engines.limits import provide_descriptors
+from runner.engines.limits import NO_ROOM, provide_descriptors
+from runner.engines.servants import boot
 from runner.engines.supervisor import Supervisor
 from runner.errors import ConfigError, Problem
 from runner.queues import KINDS
@@ -44,8 +44,7 @@ _DESCRIPTORS_PER_WORKER: Final = 6
 def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None) -> Outcome:
     """Execute the plan in worker processes; see `Engine`."""
     provide_descriptors(plan, _DESCRIPTORS_PER_WORKER)
-    if plan.start_method == "forkserver":
-        boot()
+    boot(plan)
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(contextlib.closing(Board(folder / "board", plan.size, create=True)))
         context = multiprocessing.get_context(plan.start_method)
@@ -61,6 +60,8 @@ def _queues(plan: Plan, context: BaseContext, folder: Path, stack: contextlib.Ex
         try:
             queues[queue.name] = KINDS[queue.kind](queue, context, folder, writers)
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
             raise ConfigError(Problem(plan.name, None, None, f"queues.{queue.name}", str(error))) from error
         stack.callback(queues[queue.name].close)
     return queues

@@ -66,8 +66,7 @@ class Ahead:
         actor = self._actor
 
         def action(what: step.Put) -> Any:
-            if actor.source is None:
-                self._fail()
+            self._fail()
             return actor.then(put(what), lambda instant: self._strike("puts", actor.tally.puts, instant))
 
         return action

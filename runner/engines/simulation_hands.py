@@ -62,6 +62,12 @@ class Hands:
         closed: Whether it has closed its end of the queue it writes.
     """
 
+    __slots__ = (
+        "_batch", "_began", "_calendar", "_output", "_records", "_reports", "before", "closed", "group", "in_hand",
+        "incarnation", "index", "is_over", "limit", "name", "pending", "plan", "reads", "source", "taken", "tally",
+        "target", "tell", "token", "writes",
+    )  # fmt: skip
+
     def __init__(self, world: World, plan: WorkerPlan, incarnation: int, tally: Tally) -> None:
         group = plan.group
         self.plan, self.incarnation, self.tally = plan, incarnation, tally

@@ -108,7 +108,7 @@ class Channel:
         if self.items:
             self._hand_to(reader)
             if self.blocked or self.backlog:
-                self._fill()
+                self.fill()
             return True
         if self.is_over:
             return True
@@ -129,7 +129,7 @@ class Channel:
             self._hand_to(reader)
             self._calendar.wake(reader, self._calendar.now)
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
         """Use the room that a get has made."""
         while self.backlog and len(self.items) < self.bound:
             self._put_again(self.backlog.popleft())

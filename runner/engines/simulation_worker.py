@@ -17,7 +17,7 @@ from runner.engines.items import items
 from runner.engines.simulation_faults import Ahead, Died
 from runner.engines.simulation_hands import UNLIMITED, Hands, Tally, World
 from runner.engines.usercode import UserCodeError
-from runner.log.journal import PUT
+from runner.log.journal import DONE, GET, PUT
 from runner.log.sequence import raw
 from runner.planning import steps as step
 from runner.planning.plan import OnError, Role
@@ -59,10 +59,13 @@ class Crew(World, Protocol):
 class Actor(Hands):
     """One incarnation of a worker."""
 
+    __slots__ = ("_actions", "_after", "_crew", "_patience", "_service", "_steps", "_work_since")
+
     def __init__(self, crew: Crew, plan: WorkerPlan, incarnation: int, tally: Tally) -> None:
         super().__init__(crew, plan, incarnation, tally)
         self._crew = crew
         self._service = self._work_since = 0
+        self._patience = plan.group.item_timeout_ns
         self._after: Callable[[], Any] = _nothing
         self._steps = step.steps(plan, self._items(), tally.dones)
         self._actions = self._bound()
@@ -70,7 +73,7 @@ class Actor(Hands):
     def _bound(self) -> dict[type[step.Step], Callable[[Any], Any]]:
         actions: dict[type[step.Step], Callable[[Any], Any]] = {
             step.Put: self._put if self._batch > 1 else self._put_one,
-            step.Get: self._get,
+            step.Get: self._get if self.reads.batch > 1 else self._get_one,
             step.Done: self._done,
             step.Sleep: self._sleep,
             step.Busy: self._busy,
@@ -78,7 +81,6 @@ class Actor(Hands):
             step.Failed: self._failed,
             step.Close: self._close,
         }
-        self._returned, self._handed = self.now, self._take
         return Ahead(self).among(actions) if self.plan.faults else actions
 
     def _items(self) -> Iterator[tuple[int, Any]]:
@@ -132,19 +134,15 @@ class Actor(Hands):
         """Idle, as far as the item in hand may take so long; the reply is None."""
         now = self._calendar.now
         self._after = _nothing
-        limit = self.plan.group.item_timeout_ns
-        if limit is not None and self.in_hand is not None and now + ns > self._work_since + limit:
-            ns, self._after = self._work_since + limit - now, self._overdue
+        if self._patience is not None and self.in_hand is not None and now + ns > self._work_since + self._patience:
+            ns, self._after = self._work_since + self._patience - now, self._overdue
         self._calendar.wake(self, now + ns)
         return WAITS
 
     def _overdue(self) -> None:
-        seconds = (self.plan.group.item_timeout_ns or 0) / 1e9
+        seconds = (self._patience or 0) / 1e9
         why = f"was killed for working on one item for longer than item_timeout, {seconds:g} s"
         raise Died(f"{self.name} {why}")
-
-    def _now(self) -> int:
-        return self._calendar.now
 
     def _put_one(self, put: step.Put) -> Any:
         envelope, channel, now = put.envelope, self.writes, self._calendar.now
@@ -154,7 +152,7 @@ class Actor(Hands):
             self.pending.append(envelope)
             self._began = now
             channel.blocked.append(self)
-            self._after = self._returned
+            self._after = self.now
             return WAITS
         channel.items.append(envelope)
         self.tell((PUT, now, self, envelope, 0, None))
@@ -166,7 +164,7 @@ class Actor(Hands):
         return now if len(self._records) < _LONGEST_TURN else self._breathe()
 
     def _breathe(self) -> object:
-        self._after = self._returned
+        self._after = self.now
         self._calendar.wake(self, self._calendar.now)
         return WAITS
 
@@ -179,9 +177,7 @@ class Actor(Hands):
         return self._calendar.now if len(self._records) < _LONGEST_TURN else self._breathe()
 
     def _go_on_writing(self) -> Any:
-        if not self.flush():
-            return WAITS
-        return self._calendar.now
+        return self._calendar.now if self.flush() else WAITS
 
     def _flushed(self, action: Callable[[Any], Any], what: Any) -> bool:
         """Whether nothing is pending; otherwise the action is done once it is written."""
@@ -190,6 +186,24 @@ class Actor(Hands):
         self._after = lambda: action(what)
         return False
 
+    def _get_one(self, get: step.Get) -> Any:
+        """`_get` for a queue without batches, at the price of one item."""
+        channel = self.reads
+        if not channel.items or self.pending:
+            return self._get(get)
+        self._work_since = now = self._calendar.now
+        self._service = 0
+        self._output = None
+        self.in_hand = envelope = channel.items.popleft()
+        self.tell((GET, now, self, envelope, 0, now - envelope.began))
+        channel.held += 1
+        tally = self.tally
+        tally.gets += 1
+        tally.taken += 1
+        if channel.blocked or channel.backlog:
+            channel.fill()
+        return envelope
+
     def _get(self, get: step.Get) -> Any:
         if not self.taken:
             if self.pending and not self._flushed(self._get, get):
@@ -197,7 +211,7 @@ class Actor(Hands):
             self._began = self._calendar.now
             self.limit = get.limit or UNLIMITED
             if not self.reads.read(self):
-                self._after = self._handed
+                self._after = self._take
                 return WAITS
         return self._take()
 
@@ -215,14 +229,21 @@ class Actor(Hands):
         if self.pending:
             self._reports.append((len(self.pending), done.envelope, self._service, done.planned))
         else:
-            self.tell_done(done.envelope, self._service, done.planned)
+            self.tell((DONE, self._calendar.now, self, done.envelope, self._service, done.planned))
+            self.tally.dones += 1
+            self.reads.settle(1)
         self.in_hand = None
 
     def _sleep(self, sleep: step.Sleep) -> Any:
         if self.pending and not self._flushed(self._sleep, sleep):
             return WAITS
-        self._service += sleep.ns
-        return self.wait(sleep.ns)
+        ns = sleep.ns
+        self._service += ns
+        if self._patience is not None:
+            return self.wait(ns)
+        self._after = _nothing
+        self._calendar.wake(self, self._calendar.now + ns)
+        return WAITS
 
     def _call(self, call: step.Call) -> Any:
         if self.pending and not self._flushed(self._call, call):
@@ -235,25 +256,23 @@ class Actor(Hands):
     def _busy(self, busy: step.Busy) -> Any:
         if self.pending and not self._flushed(self._busy, busy):
             return WAITS
-        limit = self.plan.group.item_timeout_ns
         self._began = self._calendar.now
         self._after = self._worked
-        if limit is not None:
-            self._calendar.wake(self, self._work_since + limit)
+        if self._patience is not None:
+            self._calendar.wake(self, self._work_since + self._patience)
         self._crew.cores.add(self, busy.ns)
         return WAITS
 
     def _worked(self) -> None:
-        if self.plan.group.item_timeout_ns is not None and self._crew.cores.remove(self):
+        if self._patience is not None and self._crew.cores.remove(self):
             self._overdue()
         self._service += self._calendar.now - self._began
 
     def _failed(self, failed: step.Failed) -> int:
         """Tell of the failure; the item is set aside where the policy says so, or the worker ends."""
         error, envelope = failed.error, failed.envelope
-        item = self.plan.item_id(envelope)
         queue = self.target if self.source is None else self.source
-        about = {"worker": self.name, "queue": queue, "id": item, "delivery": envelope.delivery}
+        about = {"worker": self.name, "queue": queue, "id": self.plan.item_id(envelope), "delivery": envelope.delivery}
         place = error.place if isinstance(error, UserCodeError) else "fault"
         entry = {**about, "why": str(error), "place": place, "then": failed.then, "traceback": ""}
         self.tell(raw(self._calendar.now, "error", "error", **entry))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from time import monotonic_ns, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import State
+from runner.engines.patience import Absences
 from runner.log.journal import DONE, GET, PUT, RAW, records_of, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from runner.engines.board import Board, Slot
     from runner.engines.member import Member
@@ -31,6 +32,7 @@ _WAITS_FOR: Final = {
     State.BUSY: "for CPU time",
     State.CALLING: "for user code to return",
     State.CLOSING: "for its queue to take the end",
+    State.FINISHED: "for its process to end",
 }
 _NAMES: Final = {PUT: "put", GET: "get", DONE: "done"}
 
@@ -49,10 +51,13 @@ class Stillness:
         self._seen = b""
         self._since = monotonic_ns()
         self._look_at = 0
+        self._absences = Absences(limit_ns)
 
     def is_too_long(self, slots: Iterable[Slot]) -> bool:
         """Whether the run is hung, of whose living workers these are the slots; looks 100 times within the limit."""
         now = monotonic_ns()
+        if self._absences.ended(now):
+            self._since = now
         if now < self._look_at:
             return False
         self._look_at = now + self._limit // 100
@@ -60,7 +65,8 @@ class Stillness:
         if words != self._seen:
             self._seen, self._since = words, now
             return False
-        planned = max((slot.until for slot in slots), default=0)
+        waiting = [slot for slot in slots if not slot.state.ended]
+        planned = max((slot.until for slot in waiting), default=now)
         return now - max(self._since, planned) > self._limit
 
 
@@ -73,14 +79,24 @@ def stacks(members: Sequence[Member], folder: Path) -> dict[str, str]:
     """The stack of each living process that answers, by worker; a stopped one does not."""
     asked = {m.worker.name: stack_path(folder, m.worker.name, m.incarnation) for m in members}
     for member in members:
-        if member.alive and member.slot.state > State.STARTING:
-            os.kill(member.process.pid or 0, DUMP_STACKS)
+        if member.alive and member.slot.state > State.STARTING and _would_answer(member.pid):
+            os.kill(member.pid, DUMP_STACKS)
     deadline = monotonic_ns() + int(_STACK_PATIENCE_S * 1e9)
     found: dict[str, str] = {}
     while len(found) < len(asked) and monotonic_ns() < deadline:
         sleep(0.02)  # also for the rest of a stack whose beginning is there
         found = {name: text for name, path in asked.items() if (text := _text(path))}
     return found
+
+
+def _would_answer(pid: int) -> bool:
+    """Whether the signal is caught there: user code may have undone it, and then it would kill."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+    caught = status.partition("SigCgt:")[2].split()[:1]
+    return not caught or bool(int(caught[0], 16) >> (DUMP_STACKS - 1) & 1)
 
 
 def _text(path: Path) -> str:

@@ -13,22 +13,19 @@ ends at once, since nobody knows what the dead had in hand or whether they hold 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 import signal
-import sys
-import types
 from dataclasses import replace
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection
 from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import State
 from runner.engines.contract import Status
-from runner.engines.member import Member
+from runner.engines.launch import Launch
+from runner.engines.limits import unwritten
 from runner.engines.memory import OutOfMemoryKills
-from runner.engines.process_worker import FOR_THE_SUPERVISOR, Job, Post, WorkerExit, main
+from runner.engines.process_worker import WorkerExit
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.stillness import Stillness, stacks, waiting
@@ -39,10 +36,11 @@ from runner.planning.plan import OnDeath
 from runner.queues.contract import RepairableQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
     from multiprocessing.context import BaseContext
 
     from runner.engines.contract import LiveRun, Outcome, Watch
+    from runner.engines.member import Member
     from runner.engines.resume import Resume
     from runner.engines.signals import Signals
     from runner.planning.plan import WorkerPlan
@@ -66,7 +64,6 @@ class Supervisor:
         self._plan = live.plan
         self._board = live.board
         self._chronicle = live.chronicle
-        self._context = context
         self._queues = queues
         self._signals = signals
         self._watch = watch
@@ -81,14 +78,11 @@ class Supervisor:
         self._streams = Streams(self._plan, live.board, repairable, self._recovery, self._readers)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._memory = OutOfMemoryKills()
-        self._gate = os.pipe()
-        self._lifeline = os.pipe()
-        self._readiness = os.pipe()
-        self._open = {*self._gate, *self._lifeline, *self._readiness}
+        self._launch = Launch(live, context, queues)
 
     def run(self) -> Outcome:
         """From the first start to the last exit."""
-        self._poll.register(self._readiness[0], select.POLLIN)
+        self._poll.register(self._launch.readiness, select.POLLIN)
         if self._signals.descriptor >= 0:
             self._poll.register(self._signals.descriptor, select.POLLIN)
         try:
@@ -98,8 +92,7 @@ class Supervisor:
             self._wait_while(lambda: bool(self._living))
         finally:
             self._kill_all()
-            for descriptor in self._open:
-                os.close(descriptor)
+            self._launch.close()
         self._streams.settle()
         return self._outcome(clock)
 
@@ -125,8 +118,6 @@ class Supervisor:
         return [(m.worker, m.incarnation) for m in self._members if m.worker.group.source == queue]
 
     def _start_all(self) -> None:
-        if self._plan.start_method == "spawn":
-            resource_tracker.ensure_running()  # or the first worker's start does it, which undoes `_held`
         for worker in self._plan.workers():
             self._look_around()
             if self._stop.at is not None:
@@ -134,46 +125,12 @@ class Supervisor:
             self._start(worker, 1, FROM_THE_START)
 
     def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
-        group = worker.group
-        source = group.source and self._queues[group.source].connector(worker.index, incarnation, writes=False)
-        target = group.target and self._queues[group.target].connector(worker.index, incarnation, writes=True)
-        batch = self._plan.queue(group.target).batch if group.target else 1
-        foreign: tuple[int, ...] = ()
-        if self._plan.start_method == "fork":
-            kept = {fd for end in (source, target) if end for fd in end.descriptors}
-            foreign = tuple(fd for fd in self._descriptors() if fd not in kept)
-        job = Job(
-            worker, incarnation, resume, self._plan.size, str(self._live.folder), batch, source or None, target or None,
-            Post(self._readiness[1]), Post(self._gate[0]), Post(self._lifeline[0]), self._plan.pythonpath, foreign,
-        )  # fmt: skip
-        slot, began = self._board.slot(worker.index), monotonic_ns()  # it may have put and got before `start` returns
-        before = (slot.puts, slot.gets)
-        process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
+        inherited = [*self._signals.descriptors, *(m.death for m in self._living.values() if m.own_death)]
         try:
-            with _empty_main(), _held(FOR_THE_SUPERVISOR if self._plan.start_method != "forkserver" else ()):
-                process.start()
+            member, began = self._launch.start(worker, incarnation, resume, inherited)
         except OSError as error:
             self._order_stop(Status.FAILED, f"{worker.name} could not be started: {error.strerror}")
             return
-        death, own = process.sentinel, False
-        if self._plan.start_method != "forkserver" and hasattr(os, "pidfd_open"):
-            # A sentinel stays silent while a grandchild lives that inherited its other end.
-            death, own = os.pidfd_open(process.pid or 0), True
-        self._enlist(Member(worker, incarnation, slot, process, death, own, before), began)
-
-    def _descriptors(self) -> Iterator[int]:
-        """What a forked worker inherits and must not keep."""
-        for queue in self._queues.values():
-            yield from queue.descriptors()
-        yield from (self._lifeline[1], self._readiness[0])
-        if self._gate[1] in self._open:
-            yield self._gate[1]
-        yield from self._signals.descriptors
-        for member in self._living.values():
-            if member.own_death:
-                yield member.death
-
-    def _enlist(self, member: Member, began: int) -> None:
         self._members.append(member)
         self._living[member.death] = member
         self._poll.register(member.death, select.POLLIN)
@@ -185,8 +142,7 @@ class Supervisor:
         self._board.zero = clock.zero_ns
         if self._stop.at is not None:
             self._pass_on_stop()
-        self._open.remove(self._gate[1])
-        os.close(self._gate[1])
+        self._launch.open_gate()
         return clock
 
     def _wait_while(self, condition: Callable[[], bool]) -> None:
@@ -198,12 +154,14 @@ class Supervisor:
         happened = self._poll.poll(patience_ms)
         self._obey_signals()  # first, as what else happened may be their effect
         for descriptor, _ in happened:
-            if descriptor == self._readiness[0]:
-                os.read(descriptor, 4096)
+            if descriptor == self._launch.readiness:
+                self._launch.heed_readiness()
             elif descriptor in self._living:
                 self._bury(self._living[descriptor])
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._chronicle.failure is not None:
+            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
         if self._stop.at is None:
             self._tend()
         self._urge()
@@ -263,7 +221,7 @@ class Supervisor:
                 if overdue(member.told, calling=state is State.CALLING):
                     member.kill()
                 elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
-                    member.process.terminate()
+                    member.urge()
 
     def _bury(self, member: Member) -> None:
         """A worker has ended: enter how, and draw the consequences."""
@@ -282,7 +240,7 @@ class Supervisor:
             last = left.last(member.worker)
         self._chronicle.add("worker.exit", "info" if code == 0 else "warning", **member.ending(code))
         if code == WorkerExit.DISK:
-            self._order_stop(Status.FAILED, f"{name} could not write to {self._live.folder}: is the disk full?")
+            self._order_stop(Status.FAILED, unwritten(name, self._live.folder))
         elif state is State.FAILED:
             self._order_stop(Status.FAILED, f"{name} failed")
         elif died:
@@ -291,7 +249,8 @@ class Supervisor:
             self._look_after(member.worker.group.source)
 
     def _answer_death(self, member: Member, code: int, last: str | None) -> None:
-        how = f"{member.how(code)} while {member.slot.state.name.lower()}"
+        held = last if member.worker.group.source is not None else None
+        how = f"{member.how(code)} {f'with {held} in hand' if held else f'while {member.slot.state.name.lower()}'}"
         if code == -signal.SIGKILL and member.overdue is None and self._memory.fresh():
             how += "; the kernel killed for lack of memory"
         name = member.worker.name
@@ -347,27 +306,3 @@ class Supervisor:
             for member in left:
                 self._bury(member)
             left = [member for member in left if member.alive]
-
-
-@contextlib.contextmanager
-def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
-    """Let a new process begin with these signals blocked, lest one strikes before it ignores them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _empty_main() -> Iterator[None]:
-    """Put an empty main module in place, so that no worker imports the caller's: unguarded, it would start again."""
-    main_module = sys.modules.get("__main__")
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        if main_module is None:
-            del sys.modules["__main__"]
-        else:
-            sys.modules["__main__"] = main_module

@@ -14,13 +14,14 @@ import contextlib
 import sys
 import threading
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic, monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.engines.board import Board, Slot, State
+from runner.engines.board import Board, State
 from runner.engines.contract import LiveRun, Status
-from runner.engines.limits import provide_descriptors
+from runner.engines.hand import EventInterruption, Hand, Killed
+from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.stillness import Stillness, waiting
@@ -28,8 +29,7 @@ from runner.engines.stop import Stop, overdue
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
-from runner.planning.plan import OnDeath
-from runner.queues.contract import Stopped
+from runner.planning.plan import Act, OnDeath
 from runner.queues.fifo import Fifo
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from runner.engines.signals import Signals
     from runner.log.chronicle import Chronicle
     from runner.planning.plan import Plan, WorkerPlan
-    from runner.queues.contract import Writer
 
 _TICK_S: Final = 0.1
 _SOON_S: Final = 0.002
@@ -71,67 +70,10 @@ def _path_extended(folders: tuple[str, ...]) -> Iterator[None]:
         sys.path[:] = before
 
 
-class Killed(Exception):  # noqa: N818 - the end of a thread, not an error
-    """A fault ends this thread."""
-
-
-class EventInterruption:
-    """Waiting that the thread's event cuts short."""
-
-    def __init__(self, told: threading.Event) -> None:
-        self._told = told
-
-    def nap(self, seconds: float) -> None:
-        """See `Interruption.nap`."""
-        if self._told.wait(min(seconds, threading.TIMEOUT_MAX)):
-            raise Stopped
-
-    def close(self, writer: Writer) -> None:
-        """See `Interruption.close`."""
-        writer.close()
-
-    def kill(self) -> None:
-        """See `Interruption.kill`: a thread ends by itself."""
-        raise Killed
-
-
-@dataclass(slots=True)
-class Hand:
-    """A worker thread as the main thread knows it.
-
-    Attributes:
-        worker: Who it is.
-        incarnation: From 1.
-        slot: Its slot on the board.
-        told: Set to cut its waiting short.
-        before: Puts and gets of its former incarnations.
-        thread: Its thread, once started.
-        alive: Whether it has not been seen to end.
-        died: Whether a fault has ended it.
-        replaced: Whether another incarnation has taken its place.
-        told_at: When it was told to stop (`time.monotonic`).
-    """
-
-    worker: WorkerPlan
-    incarnation: int
-    slot: Slot
-    told: threading.Event
-    before: tuple[int, int]
-    thread: threading.Thread | None = None
-    alive: bool = True
-    died: bool = False
-    replaced: bool = False
-    told_at: float | None = None
-
-    def tell_to_stop(self) -> None:
-        """Order it to stop; whoever waits at a FIFO has to be woken besides."""
-        self.told_at = self.told_at or monotonic()
-        self.slot.stop()
-        self.told.set()
-
-
 class Crew:
     """Starts the worker threads of a plan and waits for their end.
+
+    Of a queue whose readers a fault may kill, the crew itself counts as a writer until all that was put is done.
 
     Attributes:
         abandoned: Whether a thread outlasted its grace and is still there.
@@ -146,8 +88,12 @@ class Crew:
         self._stop = Stop()
         self._gate = threading.Event()
         self._changed = threading.Event()
+        mortal = [worker for worker in self._plan.workers() if any(each.act is Act.KILL for each in worker.faults)]
+        self._held = {worker.group.source for worker in mortal if worker.group.source is not None}
         self._fifos = {
-            queue.name: Fifo(queue, sum(group.count for group in self._plan.writers(queue.name)))
+            queue.name: Fifo(
+                queue, sum(group.count for group in self._plan.writers(queue.name)) + (queue.name in self._held)
+            )
             for queue in self._plan.queues
         }
         self._hands: list[Hand] = []
@@ -180,7 +126,7 @@ class Crew:
         slot = self._live.board.slot(worker.index)
         hand = Hand(worker, incarnation, slot, threading.Event(), (slot.puts, slot.gets))
         self._hands.append(hand)
-        self._chronicle.add("worker.start", **self._about(hand))
+        self._chronicle.add("worker.start", **hand.about)
         hand.thread = threading.Thread(target=self._work, args=(hand, resume), name=worker.name, daemon=True)
         hand.thread.start()
 
@@ -192,6 +138,7 @@ class Crew:
             hand.died = True
         except OSError as error:
             sys.stderr.write(f"mprun: {hand.worker.name}: {error}\n")
+            hand.unwritten = error.errno in NO_ROOM
             hand.slot.state = State.FAILED
         except BaseException:
             traceback.print_exc()
@@ -223,7 +170,8 @@ class Crew:
             journal.close()
 
     def _look_around(self) -> None:
-        self._changed.wait(_SOON_S if any(map(self._recovery.pending, self._fifos)) else _TICK_S)
+        hurry = any(self._recovery.pending(name) or self._is_running_dry(name) for name in self._fifos)
+        self._changed.wait(_SOON_S if hurry else _TICK_S)
         self._changed.clear()
         for hand in list(self._hands):
             if hand.alive and (hand.died or hand.slot.state.ended):
@@ -235,12 +183,26 @@ class Crew:
                 self._abandon(all_of_them=True)
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._chronicle.failure is not None:
+            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
         if self._stop.at is None:
             self._recovery.deliver()
+            self._end_streams()
             self._look_for_the_hung()
         self._abandon()
         if self._watch is not None:
             self._watch.tick(self._live)
+
+    def _is_running_dry(self, queue: str) -> bool:
+        return queue in self._held and self._fifos[queue].writers == 1
+
+    def _end_streams(self) -> None:
+        """End those whose readers may die, once all is done: until then what they hold may be handed out again."""
+        for name in filter(self._is_running_dry, self._fifos):
+            undone = self._live.board.open_items(self._plan)[name] + self._recovery.correction(name)
+            if not undone and not self._recovery.pending(name) and not self._fifos[name].depth():
+                self._fifos[name].leave()
+                self._held.remove(name)
 
     def _order_stop(self, status: Status, reason: str) -> None:
         if self._stop.order(status, reason):
@@ -260,7 +222,9 @@ class Crew:
         left = self._recovery.bury(hand.worker, hand.incarnation, hand.slot, hand_out=goes_on) if hand.died else None
         self._enter_exit(hand, **({"signal": "SIGKILL"} if hand.died else {"exit_code": 1 if failed else 0}))
         if failed:
-            self._order_stop(Status.FAILED, f"{hand.worker.name} failed")
+            name = hand.worker.name
+            why = unwritten(name, self._live.folder) if hand.unwritten else f"{name} failed"
+            self._order_stop(Status.FAILED, why)
         if left is not None:
             self._answer_death(hand, left.last(hand.worker))
         if self._stop.at is None and hand.worker.group.source is not None and not hand.replaced:
@@ -289,33 +253,29 @@ class Crew:
     def _look_for_the_hung(self) -> None:
         """Stop a run in which nothing moves, or in which an item takes too long: a thread cannot be killed."""
         living = [hand for hand in self._hands if hand.alive]
-        if not self._stillness.is_too_long(hand.slot for hand in living):
-            return
-        frames = sys._current_frames()  # noqa: SLF001 - the only way to another thread's stack
-        waits = []
+        if self._stillness.is_too_long(hand.slot for hand in living):
+            waits = [self._waiting(hand) for hand in living]
+            after = f"nothing has moved for {self._plan.hang_after_ns / 1e9:g} s: "
+            self._give_up(after + "; ".join(f"{wait['worker']} waits {wait['waits']}" for wait in waits), waits)
         for hand in living:
-            name = hand.worker.name
-            frame = frames.get((hand.thread and hand.thread.ident) or 0)
-            stack = "".join(traceback.format_stack(frame)) if frame is not None else None
-            journal = self._live.folder / f"{name}.{hand.incarnation}.journal"
-            waits.append(waiting(hand.worker, hand.slot, journal, stack))
-        seconds = self._plan.hang_after_ns / 1e9
-        why = f"nothing has moved for {seconds:g} s: " + "; ".join(f"{w['worker']} waits {w['waits']}" for w in waits)
+            if hand.told_at is None and hand.patience.is_over():
+                longer = f"has worked on one item for longer than {hand.patience.words}"
+                why = f"{hand.worker.name} {longer}, and a thread cannot be killed"
+                self._give_up(why, [self._waiting(hand)])
+
+    def _waiting(self, hand: Hand) -> dict[str, Any]:
+        journal = self._live.folder / f"{hand.worker.name}.{hand.incarnation}.journal"
+        return waiting(hand.worker, hand.slot, journal, hand.stack)
+
+    def _give_up(self, why: str, waits: list[dict[str, Any]]) -> None:
         self._chronicle.add("hang", "error", why=why, workers=waits)
         self._order_stop(Status.FAILED, why)
-
-    def _about(self, hand: Hand) -> dict[str, Any]:
-        group = hand.worker.group
-        return {
-            "worker": hand.worker.name, "group": group.name, "role": group.role, "incarnation": hand.incarnation,
-            "pid": None,
-        }  # fmt: skip
 
     def _enter_exit(self, hand: Hand, **how: Any) -> None:
         puts, gets = hand.before
         self._chronicle.add(
             "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
-            **self._about(hand), **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
+            **hand.about, **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
         )  # fmt: skip
 
     def _dismiss_writers(self, queue: str) -> None:

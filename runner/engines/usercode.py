@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from runner.planning.plan import UserCode
+
+_LONGEST_MESSAGE: Final = 2_000
+_LONGEST_TRACE: Final = 20_000
+"""Characters that the log takes of what user code has to say."""
+
+_generation = 0
+"""How many forks lie between this process and the one that imported this module."""
+
+
+def _count_generation() -> None:
+    global _generation
+    _generation += 1
+
+
+os.register_at_fork(after_in_child=_count_generation)
 
 
 class UserCodeError(Exception):
@@ -24,13 +41,16 @@ class UserCodeError(Exception):
     """
 
     def __init__(self, place: str, message: str, cause: BaseException | None = None) -> None:
-        super().__init__(_writable(message))
+        super().__init__(_writable(message, _LONGEST_MESSAGE))
         self.place = place
-        self.trace = "" if cause is None else _writable(_trace(cause))
+        self.trace = "" if cause is None else _writable(_trace(cause), _LONGEST_TRACE)
 
 
-def _writable(text: str) -> str:
-    """Lone surrogates, as names of files may hold them, cannot be written as UTF-8."""
+def _writable(text: str, longest: int) -> str:
+    """A text as the log takes it: cut in the middle, and without the lone surrogates that names of files may hold."""
+    if len(text) > longest:
+        half = longest // 2
+        text = f"{text[:half]} … ({len(text) - 2 * half} characters left out) … {text[-half:]}"
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -41,8 +61,10 @@ def _trace(error: BaseException) -> str:
 
 
 def described(error: BaseException) -> str:
-    """`ValueError: text`, also for exceptions whose own text fails."""
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    """`ValueError: text`, in one line, also for exceptions whose own text fails."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error}"  # else four lines, with the source
+    return " ".join("".join(traceback.format_exception_only(type(error), error)).split("\n")).strip()
 
 
 def extend_path(folders: tuple[str, ...]) -> None:
@@ -106,8 +128,28 @@ def _missing(error: BaseException, module: str) -> bool:
 
 
 def called(what: Callable[..., Any], *arguments: Any, name: str) -> Any:
-    """Call user code; whatever it raises comes out as UserCodeError, `StopIteration` and `SystemExit` too."""
+    """Call user code of this name; what it raises comes out as UserCodeError, `StopIteration` and `SystemExit` too."""
+    generation = _generation
     try:
         return what(*arguments)
     except BaseException as error:
         raise UserCodeError("call", f"{name}: {described(error)}", error) from error
+    finally:
+        if _generation != generation:
+            _end_twin()
+
+
+@contextlib.contextmanager
+def without_twins() -> Iterator[None]:
+    """Let nobody out but the process that came in, where user code runs otherwise than by `called`."""
+    generation = _generation
+    try:
+        yield
+    finally:
+        if _generation != generation:
+            _end_twin()
+
+
+def _end_twin() -> None:
+    """End a process that user code forked, and that came back from there: it would go on as a second worker."""
+    os._exit(1)

@@ -22,8 +22,8 @@ from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
-from runner.planning.plan import OnError, Role
-from runner.queues.contract import Stopped, UnsendableItem
+from runner.planning.plan import OnError, Role, UserCode
+from runner.queues.contract import Stopped, UnreadableItem, UnsendableItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runner.engines.board import Slot
     from runner.envelope import Envelope
     from runner.log.journal import JournalWriter
-    from runner.planning.plan import UserCode, WorkerPlan
+    from runner.planning.plan import WorkerPlan
     from runner.queues.contract import Reader, Writer
 
 _PUTTING: Final = int(State.PUTTING)
@@ -98,13 +98,15 @@ class Worker:
         self._in_hand: Envelope | None = None
         self._service = 0
         self._function: Callable[[Any], Any] = _identity
+        self._code = _code_of(plan)
 
     def prepare(self) -> None:
         """Import and make what user code is needed, before any item moves; raises UserCodeError."""
         group = self._plan.group
-        if group.call is not None:
-            self._function = usercode.function(group.call)
-        self._items = items(self._plan, self._guarded, self._resume.seq)
+        with usercode.without_twins():
+            if group.call is not None:
+                self._function = usercode.function(group.call)
+            self._items = items(self._plan, self._guarded, self._resume.seq)
 
     def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
         """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.
@@ -316,7 +318,10 @@ class Worker:
         slot.state = State.RUNNING
 
     def _call(self, call: step.Call) -> Any:
-        return self._worked(self._function, call.envelope.item)
+        item = call.envelope.item
+        if item.__class__ is UnreadableItem:
+            raise step.WorkFailed(UserCodeError("get", f"{self._plan.name}: item {item!r}", item.cause))
+        return self._worked(self._function, item)
 
     def _next(self, advance: step.Next) -> Any:
         return self._worked(next, advance.generator, step.EXHAUSTED)
@@ -335,14 +340,14 @@ class Worker:
         slot.state = State.CALLING
         began = monotonic_ns()
         try:
-            return usercode.called(what, *arguments, name=self._plan.name)
+            return usercode.called(what, *arguments, name=self._code)
         finally:
             self._service += monotonic_ns() - began
             slot.state = State.RUNNING
 
     def _guarded(self, code: UserCode) -> Iterator[Any]:
         """The items of a user's iterable, found at once, each then taken as user code."""
-        iterator = usercode.called(iter, usercode.iterable(code), name=self._plan.name)
+        iterator = usercode.called(iter, usercode.iterable(code), name=code.target)
         return self._each(iterator)
 
     def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
@@ -367,6 +372,12 @@ class Worker:
         self._interruption.close(self._writer)
         self._slot.words[self._slot.base + CLOSED] = 1
         self._slot.state = State.RUNNING
+
+
+def _code_of(plan: WorkerPlan) -> str:
+    """The user code a worker calls, as its config names it."""
+    code = plan.group.call or plan.group.items
+    return code.target if isinstance(code, UserCode) else ""
 
 
 def _identity(item: object) -> object:

@@ -86,7 +86,7 @@ def item_members(item: object) -> bytes:
     """The JSON members that show an item in the log: `"item":…`, and `"item_bytes":…` where it was cut."""
     try:
         text = json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except Exception:
+    except BaseException:  # what the user's classes raise there
         text = json.dumps(_shown(item)).encode()
     if len(text) <= ITEM_BYTES:
         return b'"item":' + text
@@ -96,7 +96,7 @@ def item_members(item: object) -> bytes:
 
 def _shown(item: object) -> str:
     """An item's repr, or its type where even that fails: a user's class may raise anything."""
-    with suppress(Exception):
+    with suppress(BaseException):
         return repr(item).encode(errors="backslashreplace").decode()
     return f"<{type(item).__qualname__} object>"
 
@@ -107,6 +107,14 @@ def tail_of(envelope: Envelope) -> bytes:
     if tail is None:
         tail = envelope.fragment = envelope.suffix.encode() + b"\0" + item_members(envelope.item)
     return tail
+
+
+def allocate(file: int, start: int, size: int) -> None:
+    """Make room in a file that is to be mapped; raises OSError where a store into the map would be a SIGBUS."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, start, size)
+    else:
+        os.ftruncate(file, start + size)
 
 
 class JournalWriter:
@@ -120,10 +128,7 @@ class JournalWriter:
         self._map = self._mapped(_WINDOW)
 
     def _mapped(self, size: int) -> mmap.mmap:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._fd, self._base, size)
-        else:
-            os.ftruncate(self._fd, self._base + size)
+        allocate(self._fd, self._base, size)
         self._limit = size
         self._position = 0
         return mmap.mmap(self._fd, size, offset=self._base)

@@ -18,7 +18,6 @@ from runner.log.journal import DONE, GET, PUT, RAW, Clock, item_members
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runner.envelope import Envelope
     from runner.log.events import Event
 
 _SECOND: Final = 1_000_000_000
@@ -80,7 +79,7 @@ class SequenceLines:
         from runner.log.render import Renderer, json_processors  # structlog: slow to import, not needed by all
 
         self._renderer = Renderer(_EPOCH, prefix, json_processors())
-        self._prefix = prefix
+        self._names = _Prefixes(prefix)
         self._templates: dict[tuple[str, int], tuple[str, str]] = {}
         self._second = -1
         self._stamp = ""
@@ -101,7 +100,7 @@ class SequenceLines:
             known = self._templates[speaker.group, kind] = self._template(speaker, kind)
         item = what.item
         return known[second is None] % (
-            self._stamp, nano // 1000, instant, speaker.name, self._prefix(what.producer), what.seq, what.suffix,
+            self._stamp, nano // 1000, instant, speaker.name, self._names[what.producer], what.seq, what.suffix,
             f'"item":{item}' if item.__class__ is int else item_members(item).decode(), first,
             second or 0, what.delivery,
         )  # fmt: skip
@@ -128,36 +127,40 @@ class SequenceEvents:
     """
 
     def __init__(self, prefix: Callable[[int], str]) -> None:
-        self._prefix = prefix
+        self._names = _Prefixes(prefix)
 
     def __call__(self, records: Sequence[Record]) -> list[Event]:
         """One event each."""
-        prefix, found = self._prefix, []
+        names, found = self._names, []
         event: Event
-        for kind, instant, speaker, what, first, second in records:
+        for kind, at, who, what, first, second in records:
             if kind == RAW:
-                event = decoded(encode({**what, "t_ns": instant}))
+                event = decoded(encode({**what, "t_ns": at}))
             else:
-                item = f"{prefix(what.producer)}{what.seq}{what.suffix}"
+                item = f"{names[what.producer]}{what.seq}{what.suffix}"
                 if kind == PUT:
-                    event = Put(t_ns=instant, worker=speaker.name, queue=speaker.target, id=item, wait_ns=first)
+                    event = Put(t_ns=at, worker=who.name, queue=who.target, id=item, wait_ns=first)
                 elif kind == GET:
-                    event = _get(instant, speaker, what, item, first, second or 0)
+                    event = Get(
+                        t_ns=at, worker=who.name, queue=who.source, id=item, wait_ns=first, latency_ns=second or 0,
+                        delivery=what.delivery,
+                    )  # fmt: skip
                 else:
-                    event = _done(instant, speaker, what, item, first, second)
+                    event = Done(
+                        t_ns=at, worker=who.name, queue=who.source, id=item, service_ns=first, planned_ns=second,
+                        delivery=what.delivery,
+                    )  # fmt: skip
             found.append(event)
         return found
 
 
-def _get(instant: int, speaker: Speaker, what: Envelope, item: str, wait: int, latency: int) -> Get:
-    return Get(
-        t_ns=instant, worker=speaker.name, queue=speaker.source or "", id=item, wait_ns=wait, latency_ns=latency,
-        delivery=what.delivery,
-    )  # fmt: skip
+class _Prefixes(dict[int, str]):
+    """The prefix of every producer met so far."""
 
+    def __init__(self, prefix: Callable[[int], str]) -> None:
+        super().__init__()
+        self._prefix = prefix
 
-def _done(instant: int, speaker: Speaker, what: Envelope, item: str, service: int, planned: int | None) -> Done:
-    return Done(
-        t_ns=instant, worker=speaker.name, queue=speaker.source or "", id=item, service_ns=service,
-        planned_ns=planned, delivery=what.delivery,
-    )  # fmt: skip
+    def __missing__(self, producer: int) -> str:
+        self[producer] = found = self._prefix(producer)
+        return found

@@ -127,7 +127,7 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
     """
     group = worker.group
     index, padding, duration = worker.index, bytes(group.payload), group.duration_ns
-    pause, fixed = group.pause, group.pause.constant
+    pause, fixed, name = group.pause, group.pause.constant, worker.name
     upcoming = next(items, None)
     if upcoming is None:
         yield Close()
@@ -139,7 +139,7 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
         except WorkFailed as failure:
             instant = yield from _put_again(worker, envelope, failure)
         upcoming = next(items, None)
-        ns = fixed if fixed is not None else pause(f"{worker.name}:{seq}", seq)
+        ns = fixed if fixed is not None else pause(f"{name}:{seq}", seq)
         if duration is not None and instant + ns >= duration:
             upcoming = None
             ns = max(0, min(ns, duration - instant))

@@ -8,6 +8,8 @@ finite time once the worker was told to stop.
 from __future__ import annotations
 
 import os
+import pickle
+from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
@@ -29,8 +31,42 @@ class UnsendableItem(Exception):  # noqa: N818 - named for the item at fault
     """An item cannot be pickled; `__cause__` says why, `envelope` which."""
 
     def __init__(self, envelope: Envelope, cause: BaseException) -> None:
-        super().__init__(f"the item cannot be pickled: {cause}")
+        super().__init__(f"the item cannot be pickled: {_described(cause)}")
         self.envelope = envelope
+
+
+class UnreadableItem:
+    """Stands for an item that was pickled and cannot be unpickled; whoever wants to work on it is told `cause`."""
+
+    def __init__(self, cause: BaseException) -> None:
+        self.cause = cause
+
+    def __repr__(self) -> str:
+        return f"<cannot be unpickled: {_described(self.cause)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise self.cause
+
+
+def pickled(envelope: Envelope) -> bytes:
+    """The item of an envelope as bytes; raises `UnsendableItem`."""
+    try:
+        return pickle.dumps(envelope.item, protocol=pickle.HIGHEST_PROTOCOL)
+    except BaseException as error:  # the user's code, which may raise anything
+        raise UnsendableItem(envelope, error) from error
+
+
+def unpickled(data: bytes | memoryview) -> Any:
+    """An item of its bytes, which a worker of the same run has pickled; an `UnreadableItem` where that fails."""
+    try:
+        return pickle.loads(data)  # noqa: S301 - see above
+    except BaseException as error:
+        return UnreadableItem(error)
+
+
+def _described(error: BaseException) -> str:
+    """`ValueError: text`, also for exceptions whose own text fails."""
+    return "".join(format_exception_only(error)).strip()
 
 
 class Parcel(msgspec.Struct, frozen=True):

@@ -7,12 +7,11 @@ has left their feeder threads, and each reader that sees it puts it back for the
 
 from __future__ import annotations
 
-import pickle
 import queue
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.envelope import Envelope
-from runner.queues.contract import Stopped, UnsendableItem, end_reads
+from runner.queues.contract import Stopped, end_reads, pickled, unpickled
 
 if TYPE_CHECKING:
     import multiprocessing.queues
@@ -94,12 +93,13 @@ class MpWriter:
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`; returns when the feeder thread has the item."""
         envelope = envelopes[0]
-        item, pickled = envelope.item, False
+        item, is_pickled = envelope.item, False
         if item.__class__ is not int:
-            item, pickled = _pickled(envelope), True
+            # Left to the feeder thread, a failure would be printed and the item lost.
+            item, is_pickled = pickled(envelope), True
         content = (
             envelope.producer, envelope.seq, envelope.suffix, envelope.padding,
-            envelope.delivery, envelope.began, item, pickled,
+            envelope.delivery, envelope.began, item, is_pickled,
         )  # fmt: skip
         while True:
             try:
@@ -132,14 +132,6 @@ class MpWriter:
                     return  # whoever reads finds an item and needs no token to wake up
             else:
                 return
-
-
-def _pickled(envelope: Envelope) -> bytes:
-    """The item as bytes: left to the feeder thread, a failure would be printed and the item lost."""
-    try:
-        return pickle.dumps(envelope.item, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        raise UnsendableItem(envelope, error) from error
 
 
 class MpReader:
@@ -177,7 +169,7 @@ class MpReader:
 
 
 def _opened(content: tuple[Any, ...]) -> Envelope:
-    producer, seq, suffix, padding, delivery, began, item, pickled = content
-    if pickled:
-        item = pickle.loads(item)  # noqa: S301 - what a worker of this run pickled
+    producer, seq, suffix, padding, delivery, began, item, is_pickled = content
+    if is_pickled:
+        item = unpickled(item)
     return Envelope(producer, seq, item, delivery, began, suffix, padding)

@@ -23,18 +23,15 @@ no more will come: then readers see the end of file, as the last writer is gone.
 from __future__ import annotations
 
 import fcntl
-import io
 import mmap
 import os
-import select
 from multiprocessing import reduction
 from typing import TYPE_CHECKING, Final, Protocol
 
-from runner.envelope import Envelope
-from runner.queues.contract import Parcel, Stopped, end_reads
 from runner.queues.gate import Gate, SideDoor, Waker, depth, nonblocking_pipe
 from runner.queues.inflight import InFlight, begun, begun_path, hand, hand_path
-from runner.queues.tickets import FILED, SIZE, TICKET, PayloadFile, PayloadFiles, payload_path, record_of
+from runner.queues.pipe_ends import AT_ONCE, PipeReader, PipeWriter
+from runner.queues.tickets import SIZE, PayloadFile, PayloadFiles, payload_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,15 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.planning.plan import QueuePlan
+    from runner.queues.contract import Parcel
 
-_AT_ONCE: Final = select.PIPE_BUF // SIZE
 _LARGEST_PIPE: Final = 1 << 20
-_BEYOND: Final = 1 << 63
-_pack_into: Final = TICKET.pack_into
-_unpack_from: Final = TICKET.unpack_from
-_write: Final = os.write
-_LOOK_UP_AFTER_MS: Final = 50
-"""How often a writer that waits for room looks whether it was told to stop."""
 
 
 class SentDescriptor(Protocol):
@@ -95,7 +86,7 @@ class PipeQueue:
         A write that does not fit the last page of a pipe begins a new one, so batches may fill pages by half only.
         """
         waste = 1 if self._plan.batch == 1 else 2
-        wanted = (self._plan.maxsize * waste + _AT_ONCE) * SIZE if self._plan.maxsize else _LARGEST_PIPE
+        wanted = (self._plan.maxsize * waste + AT_ONCE) * SIZE if self._plan.maxsize else _LARGEST_PIPE
         if not hasattr(fcntl, "F_SETPIPE_SZ"):
             return 65536 // SIZE
         size = fcntl.fcntl(self._write_end, fcntl.F_GETPIPE_SZ)
@@ -147,10 +138,10 @@ class PipeQueue:
         if self._own_end < 0:
             self._own_end = _nonblocking(self._read_end, os.O_WRONLY)
         if self._door is None:
-            return self._write(parcels[:_AT_ONCE])
+            return self._write(parcels[:AT_ONCE])
         self._door.precede(wanted=True)
         with self._door.room() as room:
-            count = self._write(parcels[: min(room, _AT_ONCE)]) if room else 0
+            count = self._write(parcels[: min(room, AT_ONCE)]) if room else 0
         self._door.precede(wanted=count < len(parcels))
         return count
 
@@ -166,8 +157,8 @@ class PipeQueue:
         tickets: list[bytes] = []
         end = _nonblocking(self._read_end, os.O_RDONLY)
         try:
-            for _ in range(-(-self.depth() // _AT_ONCE)):
-                data = os.read(end, _AT_ONCE * SIZE)
+            for _ in range(-(-self.depth() // AT_ONCE)):
+                data = os.read(end, AT_ONCE * SIZE)
                 tickets += [data[start : start + SIZE] for start in range(0, len(data), SIZE)]
         finally:
             os.close(end)
@@ -246,162 +237,3 @@ def _received(
 ) -> PipeConnector:
     pair = None if wake is None else (wake[0].detach(), wake[1].detach())
     return PipeConnector(plan, folder, worker, incarnation, end.detach(), pair)
-
-
-class PipeWriter:
-    """Puts tickets; a payload file is there once an item needed it.
-
-    Attributes:
-        descriptors: What a child of this process must not keep open.
-    """
-
-    def __init__(
-        self, end: int, begun_here: InFlight, payload: PayloadFile, gate: Gate | None, stopped: Callable[[], bool]
-    ) -> None:
-        self._end = end
-        self._begun = begun_here
-        self._words = begun_here.words
-        self._tickets = begun_here.tickets
-        self._one = begun_here.tickets[:SIZE]
-        self._payload = payload
-        self._gate = gate
-        self._stopped = stopped
-        self._places: dict[int, bytes] = {}
-        self._poll = select.poll()
-        self._poll.register(end, select.POLLOUT)
-        self._polls_first = os.get_blocking(end)
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """What a child of this process must not keep open."""
-        return (self._end,)
-
-    def put(self, envelopes: list[Envelope]) -> int:
-        """See `Writer.put`: one write, of what fits it."""
-        if self._gate is not None:
-            return self._put_through(self._gate, envelopes)
-        if len(envelopes) > 1:
-            count = min(len(envelopes), _AT_ONCE)
-            self._begin([self._ticket(envelope) for envelope in envelopes[:count]])
-            self._write(count, self._tickets[: count * SIZE])
-            return count
-        # `_begin`, `_ticket` and `_write` in one, for an item a write is where speed counts most.
-        envelope = envelopes[0]
-        item = envelope.item
-        self._words[0] = 0
-        if item.__class__ is not int or envelope.suffix or envelope.padding or not -_BEYOND <= item < _BEYOND:
-            self._one[:] = self._ticket(envelope)
-        else:
-            _pack_into(self._tickets, 0, envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
-        if self._polls_first:
-            self._wait_for_room()
-        self._words[0] = 1
-        try:
-            _write(self._end, self._one)
-        except (BlockingIOError, BrokenPipeError):
-            self._words[0] = 0
-            self._write(1, self._one)
-        return 1
-
-    def _begin(self, tickets: list[bytes]) -> None:
-        self._words[0] = 0
-        self._tickets[: len(tickets) * SIZE] = b"".join(tickets)
-
-    def _write(self, count: int, tickets: memoryview) -> None:
-        """Write what is laid out, once there is room for it; begun from then on."""
-        if self._polls_first:
-            self._wait_for_room()
-        while True:
-            self._words[0] = count
-            try:
-                os.write(self._end, tickets)
-            except BlockingIOError:
-                self._words[0] = 0
-            except BrokenPipeError:
-                self._words[0] = 0
-                raise Stopped from None
-            else:
-                return
-            self._wait_for_room()
-
-    def _wait_for_room(self) -> None:
-        while not self._poll.poll(_LOOK_UP_AFTER_MS):
-            if self._stopped():
-                raise Stopped
-
-    def _put_through(self, gate: Gate, envelopes: list[Envelope]) -> int:
-        tickets = [self._offered(envelope) for envelope in envelopes[:_AT_ONCE]]
-        with gate as room:
-            count = min(len(tickets), room)
-            self._begin(tickets[:count])
-            self._write(count, self._tickets[: count * SIZE])
-        for envelope in envelopes[:count]:
-            self._places.pop(id(envelope), None)
-        return count
-
-    def _offered(self, envelope: Envelope) -> bytes:
-        """The ticket of what may find no room and be offered again, and must not fill the disk each time."""
-        ticket = self._ticket(envelope, self._places.get(id(envelope)))
-        if TICKET.unpack(ticket)[2] & FILED:
-            self._places[id(envelope)] = ticket
-        return ticket
-
-    def _ticket(self, envelope: Envelope, before: bytes | None = None) -> bytes:
-        item = envelope.item
-        if item.__class__ is int and not envelope.suffix and not envelope.padding and -_BEYOND <= item < _BEYOND:
-            return TICKET.pack(envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
-        if before is not None:
-            writer, delivery, flags, length, _, offset = TICKET.unpack(before)
-            return TICKET.pack(writer, delivery, flags, length, envelope.began, offset)
-        return self._payload.ticket(record_of(envelope), envelope.delivery, envelope.began)
-
-    def close(self) -> None:
-        """Close the write end."""
-        os.close(self._end)
-
-
-class PipeReader:
-    """Gets tickets, and items from the payload files of whoever wrote them."""
-
-    def __init__(self, end: int, batch: int, in_hand: InFlight, files: PayloadFiles, waker: Waker | None) -> None:
-        self._end = end
-        self._batch = batch
-        self._hand = in_hand
-        self._words = in_hand.words
-        self._tickets = in_hand.tickets
-        self._into = in_hand.tickets[: SIZE * batch]
-        self._read_into = io.FileIO(end, "rb", closefd=False).readinto
-        self._files = files
-        self._waker = waker
-        self._got = 1
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """What a child of this process must not keep open."""
-        return (self._end,)
-
-    def get(self, limit: int) -> list[Envelope]:
-        """See `Reader.get`: one read, into the hand."""
-        if self._got > 1:
-            self._tickets[: self._got * SIZE] = bytes(self._got * SIZE)
-        else:
-            self._words[1] = 0
-        size: int = self._read_into(self._into if limit >= self._batch else self._tickets[: SIZE * limit])
-        if self._waker is not None:
-            self._waker.room()
-        if size == SIZE:
-            self._got = 1
-            who, delivery, flags, seq, began, item = _unpack_from(self._tickets)
-            if not flags:
-                return [Envelope(who, seq, item, delivery, began)]
-        self._got = size // SIZE
-        return [
-            Envelope(who, seq, item, delivery, began)
-            if not flags
-            else self._files.envelope(who, delivery, flags, seq, began, item)
-            for who, delivery, flags, seq, began, item in TICKET.iter_unpack(self._tickets[:size])
-        ]
-
-    def cut(self) -> None:
-        """See `ProcessReader.cut`."""
-        end_reads(self._end)

@@ -11,13 +11,12 @@ a ticket reads the record; nobody but a worker unpickles an item, since that may
 from __future__ import annotations
 
 import os
-import pickle
 import struct
 from typing import TYPE_CHECKING, Final
 
 from runner.envelope import Envelope
 from runner.log.journal import tail_of
-from runner.queues.contract import Parcel, UnsendableItem
+from runner.queues.contract import Parcel, pickled, unpickled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +37,10 @@ def payload_path(folder: Path, writer: int, incarnation: int) -> Path:
 
 def record_of(envelope: Envelope) -> list[bytes]:
     """An item as a payload file holds it, in parts; raises `UnsendableItem`."""
-    item = envelope.item
-    try:
-        pickled = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        raise UnsendableItem(envelope, error) from error
+    content = pickled(envelope)
     tail = tail_of(envelope)
-    head = _RECORD.pack(envelope.producer, envelope.skip, envelope.seq, len(tail), len(pickled), len(envelope.padding))
-    return [head, tail, pickled, envelope.padding]
+    head = _RECORD.pack(envelope.producer, envelope.skip, envelope.seq, len(tail), len(content), len(envelope.padding))
+    return [head, tail, content, envelope.padding]
 
 
 class PayloadFile:
@@ -104,8 +99,7 @@ class PayloadFiles:
         tail = record[start : start + tail_size]
         middle = start + tail_size
         behind = middle + pickled_size
-        # A worker's own payload file, written by this run: what it holds was pickled by us.
-        item = pickle.loads(memoryview(record)[middle:behind])  # noqa: S301
+        item = unpickled(memoryview(record)[middle:behind])
         suffix = tail.partition(b"\0")[0].decode()
         return Envelope(producer, seq, item, delivery, began, suffix, record[behind:], tail, skip)
 

@@ -1,0 +1,51 @@
+"""multiprocessing's own two processes: the fork server, which makes workers, and the resource tracker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from multiprocessing import forkserver, resource_tracker
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.planning.plan import Plan
+
+PRELOAD: Final = [
+    "runner.engines.process_worker",
+    "runner.queues",
+    "runner.planning.draws",
+    "multiprocessing.popen_forkserver",
+]
+"""What the fork server imports once, for all workers: what a worker needs and, unpickling its job, would import."""
+
+_OF_THE_TERMINAL: Final = (signal.SIGINT, signal.SIGHUP)
+
+
+def boot(plan: Plan) -> None:
+    """Start those that the run will need unless they run.
+
+    The fork server takes a tenth of a second to be ready, so this comes ahead of need. The resource tracker is needed
+    for semaphores, and with spawn for every process: started only then, it would unblock the signals that a worker is
+    to begin with.
+    """
+    if plan.start_method == "forkserver":
+        multiprocessing.set_forkserver_preload(PRELOAD)
+        _undisturbed(forkserver.ensure_running)
+    elif plan.start_method == "spawn" or any(queue.kind != "pipe" for queue in plan.queues):
+        _undisturbed(resource_tracker.ensure_running)
+
+
+def _undisturbed(start: Callable[[], None]) -> None:
+    """Start a process that inherits to ignore what a terminal sends to all: Ctrl-C, and that it was closed."""
+    if threading.current_thread() is not threading.main_thread():
+        start()
+        return
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _OF_THE_TERMINAL}
+    try:
+        start()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
