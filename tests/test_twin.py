@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from running import config, within
-from test_course import REAL, course, done, get, log, put
+from test_course import REAL, course, done, get, log, put, replayed
 
 import runner
+from runner.analysis.course import Course
 from runner.analysis.gap import PARTS, gap
 from runner.analysis.pairs import agreement, difference, pairs
 from runner.cli.app import execute
 from runner.errors import Interrupted, UsageError
 from runner.experiments.twin import told
+from runner.log import events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,6 +134,8 @@ class TestTwin:
             found = runner.twin(config(dedent(text), tmp_path), out=tmp_path / "runs")
         assert_adds_up(found.gap)
         assert (found.planned.same, len(found.items)) == (24, 24)
+        real = Course(events.read(found.run_dir / "events.jsonl"))
+        assert replayed(real) == real.makespan  # the graph of a real log gives that log again
 
     def test_the_command_tells_it_as_text_and_as_json(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
