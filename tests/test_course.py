@@ -138,6 +138,19 @@ def test_a_get_that_returns_before_its_put_waits_for_its_beginning() -> None:
     assert replayed(found) == 19
 
 
+def test_items_of_one_write_begin_together_so_that_a_get_may_be_before_its_return() -> None:
+    """Both are written by 7; the second is got and done before the write's return is seen."""
+    found = log(
+        Get(t_ns=8, worker="c-0", queue="many", id="p-0:1", wait_ns=8, latency_ns=0),
+        Put(t_ns=12, worker="p-0", queue="many", id="p-0:0", wait_ns=5),
+        Put(t_ns=12, worker="p-0", queue="many", id="p-0:1", wait_ns=5),
+        Get(t_ns=14, worker="c-0", queue="many", id="p-0:0", wait_ns=6, latency_ns=0),
+    )
+    assert found.itself == [1, 5, 5, 6]
+    assert found.between == [0, 7, 0, 0]
+    assert replayed(found) == 14
+
+
 def test_events_are_simultaneous_where_two_workers_come_by_themselves() -> None:
     """All three begin at 0; at 2 the second pause and the service end, and the get that follows does not count."""
     found = course("producers: {p: {items: 3, sleep: 2s}, q: {items: 1}}\nconsumers: {c: {sleep: 2s}}")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from running import config, within
-from test_course import REAL, course, done, get, log, put
+from test_course import REAL, course, done, get, log, put, replayed
 
 import runner
+from runner.analysis.course import Course
 from runner.analysis.gap import PARTS, gap
 from runner.analysis.pairs import agreement, difference, pairs
 from runner.cli.app import execute
-from runner.errors import UsageError
+from runner.errors import Interrupted, UsageError
 from runner.experiments.twin import told
+from runner.log import events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +134,8 @@ class TestTwin:
             found = runner.twin(config(dedent(text), tmp_path), out=tmp_path / "runs")
         assert_adds_up(found.gap)
         assert (found.planned.same, len(found.items)) == (24, 24)
+        real = Course(events.read(found.run_dir / "events.jsonl"))
+        assert replayed(real) == real.makespan  # the graph of a real log gives that log again
 
     def test_the_command_tells_it_as_text_and_as_json(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -158,6 +163,17 @@ class TestTwin:
 def test_a_simulation_has_no_real_twin(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no real twin"):
         runner.twin(config(QUICK, tmp_path, engine="simulation"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_during_the_simulation_leaves_the_real_run_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = SimpleNamespace(exit_code=130, reason="interrupted by SIGINT", summary={})
+    monkeypatch.setattr("runner.api.simulate", lambda *_, **__: ended)
+    with pytest.raises(Interrupted, match="interrupted by SIGINT") as caught:
+        runner.twin(config(QUICK, tmp_path), out=tmp_path / "runs")
+    assert caught.value.exit_code == 130
     assert not list(tmp_path.iterdir())
 
 

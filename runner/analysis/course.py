@@ -34,11 +34,12 @@ class Operation(Struct, gc=False):
     Attributes:
         kind: `put`, `get` or `done`.
         worker, queue, item: Whose, where, of what.
-        began, ended: Instants; where it directly follows another of the same write or read it begins as that ends.
+        began, ended: Instants.
         wait: How long it took by its own account.
         figure: latency of a get, service of a done, else 0.
         planned: Of a done, and of the operation that the work is before.
         before: Place of the worker's operation before this one.
+        together: Whether it is of the same write or read as the one before, with which it begins.
         enabler: Place of the put whose item it got, or of the get that made room.
         key: Of the work before it.
         work: How long that took.
@@ -55,6 +56,7 @@ class Operation(Struct, gc=False):
     planned: int | None = None
     delivery: int = 1
     before: int = _NONE
+    together: bool = False
     enabler: int = _NONE
     key: Key | None = None
     work: int = 0
@@ -145,15 +147,19 @@ class Course:
         place = len(self.operations)
         operation.before = self._last.get(operation.worker, _NONE)
         if operation.before != _NONE:
-            operation.began = max(operation.began, self.operations[operation.before].ended)
+            before = self.operations[operation.before]
+            operation.together = _mark(operation) == _mark(before)
+            if not operation.together:
+                operation.began = max(operation.began, before.ended)
         self.operations.append(operation)
         self._last[operation.worker] = place
         return place
 
     def _gap(self, operation: Operation) -> int:
         """Time since the worker's operation before; of its first since the start gate opened."""
-        before = 0 if operation.before == _NONE else self.operations[operation.before].ended
-        return operation.began - before
+        if operation.together:
+            return 0
+        return operation.began - (0 if operation.before == _NONE else self.operations[operation.before].ended)
 
     def _ready(self, place: int, began: Sequence[int], ended: Sequence[int]) -> int:
         """When an operation has all it had to wait for, by these instants of those before it."""
@@ -179,16 +185,23 @@ class Course:
             itself: Of each operation, beyond what it has to wait for.
             start: When each worker begins its first operation; 0 where it is not named.
         """
-        count = len(self.operations)
-        began, ended = [0] * count, [0] * count
+        operations, following = self.operations, self._following()
+        began, ended = [0] * len(operations), [0] * len(operations)
+
+        def begin(place: int, instant: int) -> None:
+            began[place] = instant
+            while (place := following[place]) != _NONE and operations[place].together:
+                began[place] = instant
+
         for place in self._firsts():
-            began[place] = start.get(self.operations[place].worker, 0)
-        following = self._following()
-        for place in range(count):
+            begin(place, start.get(operations[place].worker, 0))
+        for place, operation in enumerate(operations):
             ended[place] = self._ready(place, began, ended) + itself[place]
+            if operation.together:
+                ended[place] = max(ended[place], ended[operation.before])
             after = following[place]
-            if after != _NONE:
-                began[after] = ended[place] + work[after] + between[after]
+            if after != _NONE and not operations[after].together:
+                begin(after, ended[place] + work[after] + between[after])
         return max(ended, default=0)
 
     def _firsts(self) -> list[int]:
@@ -243,6 +256,11 @@ class _Rooms:
         number = self._number_of[place] - bound
         gets = self._gets[queue]
         return gets[number] if number < len(gets) else _NONE
+
+
+def _mark(operation: Operation) -> tuple[str, str, int, int]:
+    """What operations of one write or read have in common."""
+    return operation.kind, operation.queue, operation.began, operation.ended
 
 
 def _root(item: str, among: Mapping[Key, int]) -> Key | None:

@@ -40,9 +40,14 @@ def twin(
     """
     chosen = overrides(settings, seed, time_scale, None)
     loaded = load_config(config, chosen)
+    from runner.cli.live import Live
+    from runner.cli.run import LogFormat
     from runner.experiments.twin import twin as compared
+    from runner.log.rundir import EVENTS
 
-    found = compared(loaded, out, command_line=sys.argv, overrides=chosen)
+    live = Live(LogFormat.NONE, quiet=False)
+    found = compared(loaded, out, watch=live, command_line=sys.argv, overrides=chosen)
+    live.finish(found.run_dir / EVENTS)
     if as_json:
         put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
     else:

@@ -41,3 +41,15 @@ def simulable(config: Config) -> Config:
     if problems:
         raise ConfigError(*problems)
     return config.model_copy(update={"engine": SIMULATION})
+
+
+def foretold(config: Config) -> Config:
+    """The same config as a simulation best foretells its engine.
+
+    To its end, whatever the wall clock says; and `threads` with one core for all, as Python runs one thread at a time.
+
+    Raises:
+        ConfigError: It cannot be simulated.
+    """
+    cores = {"cores": 1} if config.engine == "threads" else {}
+    return simulable(config).model_copy(update={"timeout": None, **cores})

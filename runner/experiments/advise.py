@@ -16,7 +16,7 @@ from runner import api
 from runner.analysis.intervals import coverage, interval, rank
 from runner.analysis.limits import limit, shares
 from runner.config.bounds import BoundError, parse
-from runner.config.simulable import simulable
+from runner.config.simulable import foretold
 from runner.errors import Interrupted, UsageError
 from runner.experiments.varying import varying
 
@@ -141,7 +141,7 @@ def advise(
         Interrupted: A signal came.
     """
     varied = varying(vary, config)
-    base = simulable(config).model_copy(update={"timeout": None})
+    base = foretold(config)
     # The smallest and the largest are tried first: a value that makes the config wrong is told before the work.
     _, largest = (varied.config(base, varied.values[place]) for place in (0, -1))
     bound = _bound(target, largest)

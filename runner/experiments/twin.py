@@ -15,7 +15,7 @@ from runner import api
 from runner.analysis.course import Course
 from runner.analysis.gap import PARTS, gap
 from runner.analysis.pairs import agreement, difference, pairs
-from runner.config.simulable import SIMULATION, simulable
+from runner.config.simulable import SIMULATION, foretold
 from runner.errors import Interrupted, UsageError
 from runner.log import events, rundir
 from runner.log.events import Done, Get, Put, Redelivery, RunStart
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TIMES: Final = ("latency", "service", "wait_put", "wait_get")
 _WORKER: Final = ("role", "puts", "gets", "done", "busy_s", "wait_s", "sleep_s", "utilization")
+_SIGNALS: Final = 128
 _COUNTED: Final = {"run.start", "put", "get", "done", "redelivery"}
 
 
@@ -130,22 +131,13 @@ def twin(
         raise UsageError(
             "engine: simulation has no real twin; choose processes or threads, such as --set engine=threads"
         )
-    simulated = api.simulate(_as_simulated(config), store=False)
+    simulated = api.simulate(foretold(config), store=False)
     if simulated.exit_code > _SIGNALS:
         raise Interrupted(simulated.exit_code, simulated.reason or "interrupted")
     real = api.run(config, out, watch=watch, command_line=command_line, overrides=overrides)
     ours, theirs = Course(_typed(simulated.events())), Course(events.read(real.run_dir / rundir.EVENTS))
     found = pairs(ours, theirs)
     return Twin(simulated, real, found, agreement(found), gap(ours, theirs))
-
-
-_SIGNALS: Final = 128
-
-
-def _as_simulated(config: Config) -> Config:
-    """As it is best simulated: to its end, and threads with one processor, as Python runs one at a time."""
-    cores = {"cores": 1} if config.engine == "threads" else {}
-    return simulable(config).model_copy(update={"timeout": None, **cores})
 
 
 def _typed(found: Iterator[dict[str, Any]]) -> Iterator[Event]:
@@ -166,6 +158,6 @@ def told(split: Gap) -> str:
     what = f"{PARTS[main]} dominates: {ms[main]:+.3f} ms" if split.total or ms[main] else "there is nothing to explain"
     return (
         f"The real makespan is {split.total / 1e6:+.3f} ms{percent} from the simulated one; {what}; "
-        f"{split.simultaneous} simulated events were simultaneous, at {split.instants} instants, "
+        f"{split.simultaneous} simulated events were simultaneous (instants: {split.instants}), "
         f"and another worker made {split.moved} of {split.gets} gets"
     )
