@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from runner.engines.board import State
 from runner.engines.patience import ItemTimeout
 from runner.engines.stop import CALL_GRACE_S
 
@@ -83,8 +82,8 @@ class Member:
                 os.kill(self.process.pid or 0, number)
 
     def watch_item(self) -> None:
-        """Kill it where it has worked on one item for longer than its group may, or has finished and does not end."""
-        if self.alive and self.slot.state is State.FINISHED:
+        """Kill it where it has worked on one item for longer than its group may, or has ended and does not exit."""
+        if self.alive and self.slot.state.ended:
             self._watch_end()
             return
         if self.alive and self.told is None and self.patience.is_over():
