@@ -7,8 +7,9 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+import conftest
 import pytest
-from running import START_METHODS, execute, finished
+from running import START_METHODS, execute, finished, until
 
 from runner.engines import launch, process_worker
 from runner.engines.board import State
@@ -151,3 +152,37 @@ else:
     print(True)
 """
     assert finished("-c", script, seconds=40)[:2] == (0, "0 3 True\nTrue\n")
+
+
+class Slow:
+    """A watch that lets one worker end before the next is started."""
+
+    def tick(self, run: LiveRun) -> None:
+        starts = [entry["worker"] for _, entry in run.chronicle.entries if entry["event"] == "worker.start"]
+        if starts == ["p-0", "q-0", "bad-0"]:
+            until(lambda: not conftest.is_running(run.chronicle.entries[-1][1]["pid"]))
+
+
+def test_the_last_reader_is_not_lost_while_others_are_yet_to_start(tmp_path: Path) -> None:
+    ran = execute(
+        "start_method: fork\non_death: {policy: continue}\nqueues: {a: {}, b: {}}\n"
+        "producers: {p: {items: 3, to: a}, q: {items: 3, to: b}}\n"
+        'consumers: {bad: {from: a, call: "exits_at_import:f"}, other: {from: b}, good: {from: a}}',
+        tmp_path,
+        watch=Slow(),
+    )
+    assert [event["worker"] for event in ran.of("worker.died")] == ["bad-0"]
+    ran.assert_ok()
+    assert len(ran.moved("done", "a")) == 3
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+def test_a_run_ends_though_its_parent_left_it_to_ignore_the_death_of_children(method: str, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        ran = execute(f"start_method: {method}\nproducers: {{p: {{items: 3}}}}\nconsumers: {{c: {{}}}}", tmp_path)
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    ran.assert_ok()
+    assert [event["exit_code"] for event in ran.of("worker.exit")] == [0, 0]

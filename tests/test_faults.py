@@ -228,3 +228,18 @@ def test_what_a_kill_leads_to_is_up_to_on_death(engine: str, policy: str, tmp_pa
     assert ("killed" in str(ran.end["reason"])) == (policy == "fail")
     ran.assert_accounted()
     ran.assert_adds_up()
+
+
+@pytest.mark.parametrize("engine", ["processes", "threads"])
+@pytest.mark.parametrize("sleep", ["0", "1ms"])
+def test_a_batch_that_is_never_full_counts_too(engine: str, sleep: str, tmp_path: Path) -> None:
+    """It is written before a pause and at the end."""
+    ran = execute(
+        f"engine: {engine}\nstart_method: fork\nqueues: {{main: {{batch: 8}}}}\n"
+        f"producers: {{p: {{items: 3, sleep: {sleep}}}}}\nconsumers: {{c: {{}}}}\n"
+        "faults: [{kill: p-0, after: {puts: 3}}]",
+        tmp_path,
+    )
+    ran.assert_ok()
+    assert struck(ran) == [("p-0", "kill", {"puts": 3})]
+    assert len(ran.of("done")) == 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import conftest
 import pytest
-from running import ENDURANCE, KINDS, START_METHODS, USER_CODE, Ran, execute, finished
+from running import ENDURANCE, KINDS, START_METHODS, USER_CODE, Ran, execute, finished, within
 
 from runner.engines import member
 
@@ -162,6 +162,25 @@ def test_an_item_that_always_kills_is_set_aside_and_the_others_are_done(
     ran.assert_accounted()
     ran.assert_adds_up()
     assert ran.result.verdict.valid is True, ran.result.verdict
+
+
+def test_a_worker_that_failed_and_cannot_exit_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is there to notice that nothing moves."""
+    monkeypatch.setattr(member, "CALL_GRACE_S", 0.3)
+    with within(30):
+        ran = execute('producers: {p: {items: 1}}\nconsumers: {c: {call: "actions:fails_and_sticks"}}', tmp_path)
+    assert (ran.result.exit_code, ran.end["status"]) == (1, "failed")
+    assert ran.end["reason"].startswith("c-0 failed at p-0:0")
+    [_, exited] = sorted(ran.of("worker.exit"), key=lambda event: event["worker"], reverse=True)
+    assert (exited["worker"], exited["signal"]) == ("c-0", "SIGKILL")
+
+
+def test_user_code_that_exits_as_a_full_disk_does_is_a_death(tmp_path: Path) -> None:
+    text = 'producers: {p: {items: 3}}\nconsumers: {c: {call: "actions:exits_as_if_the_disk_were_full"}}'
+    ran = execute(text, tmp_path)
+    assert [event["item"] for event in ran.of("worker.died")] == 3 * ["p-0:1"]
+    assert ran.end["reason"] == "p-0:1 killed its worker 3 times"
+    assert len(ran.moved("done")) == 2
 
 
 def test_a_worker_whose_code_exits_at_import_is_replaced_as_often_as_may_be(tmp_path: Path) -> None:

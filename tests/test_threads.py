@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from running import USER_CODE, execute, finished, until
 
+from runner.engines.contract import Status
+from runner.engines.threads import Crew
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runner.engines.hand import Hand
 
 BASE = "engine: threads\n"
 
@@ -143,3 +148,20 @@ def test_runs_in_two_threads_of_one_process_do_not_mix(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert codes == [0, 0, 0]
+
+
+def test_a_thread_that_dies_once_the_run_was_told_to_stop_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Crew._answer_death
+
+    def late(crew: Crew, hand: Hand, last: str | None) -> None:
+        crew._order_stop(Status.FAILED, "told before")
+        answer(crew, hand, last)
+
+    monkeypatch.setattr(Crew, "_answer_death", late)
+    faults = "faults: [{kill: c-0, after: {gets: 1}}]"
+    ran = execute(f"engine: threads\n{faults}\nproducers: {{p: {{items: 3}}}}\nconsumers: {{c: {{}}}}", tmp_path)
+    assert ran.end["reason"] == "told before"
+    assert ran.of("worker.died")
+    assert not ran.of("worker.restart")

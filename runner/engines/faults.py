@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Action: TypeAlias = Callable[[Any], Any]
 
 _WORK: Final = (step.Sleep, step.Busy, step.Call, step.Done)
+_AFTER_PUTS: Final = (step.Sleep, step.Busy, step.Call, step.Close)
+"""Steps before which a batch of puts is written."""
 
 
 class Victim(Protocol):
@@ -35,6 +37,9 @@ class Victim(Protocol):
     @property
     def holds_an_item(self) -> bool:
         """Whether it works on an item."""
+
+    def flush(self) -> None:
+        """Write the puts that wait for their batch to be full."""
 
     def idle(self, ns: int) -> None:
         """Do nothing for so long."""
@@ -67,7 +72,16 @@ class Faults:
             return dict(actions)
         changed: dict[type[step.Step], Action] = {kind: self._working(actions[kind]) for kind in _WORK}
         changed |= {step.Put: self._putting(actions[step.Put]), step.Get: self._getting(actions[step.Get])}
+        changed |= {kind: self._after_puts(changed.get(kind, actions[kind])) for kind in _AFTER_PUTS}
         return {**actions, **changed}
+
+    def _after_puts(self, act: Action) -> Action:
+        def action(what: step.Step) -> Any:
+            self._victim.flush()
+            self._strike("puts", self._victim.puts)
+            return act(what)
+
+        return action
 
     def _putting(self, put: Action) -> Action:
         def action(what: step.Put) -> Any:
@@ -81,6 +95,7 @@ class Faults:
     def _getting(self, get: Action) -> Action:
         def action(what: step.Get) -> Any:
             envelope = get(what)
+            self._strike("puts", self._victim.puts)
             if envelope is not None:
                 self._gets += 1
                 self._strike("gets", self._gets)

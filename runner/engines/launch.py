@@ -33,7 +33,7 @@ _READY_AT_ONCE: Final = 4096
 
 
 class Launch:
-    """Starts the workers of a run; a context that closes its pipes.
+    """Starts the workers of a run, and holds the pipes they have in common until it is closed.
 
     Args:
         live: The run.
@@ -103,7 +103,7 @@ class Launch:
         if hasattr(os, "pidfd_open"):
             # A sentinel stays silent while a grandchild lives that inherited its other end, and tells of a death that
             # was not one when it is the fork server that died.
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):  # no such process any more, or no descriptor
                 death, own = os.pidfd_open(process.pid or 0), True
         return Member(worker, incarnation, slot, process, death, own, before), began
 

@@ -91,8 +91,8 @@ class Member:
                 os.kill(self.pid, number)
 
     def watch_item(self) -> None:
-        """Kill it where it has worked on one item for longer than its group may, or has finished and does not end."""
-        if self.alive and self.slot.state is State.FINISHED:
+        """Kill it where it has worked on one item for longer than its group may, or has ended and does not exit."""
+        if self.alive and self.slot.state.ended:
             self._watch_end()
             return
         if self.alive and self.told is None and self.patience.is_over():

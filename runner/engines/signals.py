@@ -35,7 +35,7 @@ class Signals:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._note)
             if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-                # Inherited from a shell, it would let the kernel forget how children ended.
+                # As a parent may leave it: the kernel would bury our children, and nobody learn how they ended.
                 self._previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._previous_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         return self

@@ -41,8 +41,12 @@ class Stop:
         return True
 
     def interrupt(self, number: int) -> bool:
-        """Give the order because of a signal."""
-        return self.order(Status.INTERRUPTED, f"interrupted by {signal.Signals(number).name}", number)
+        """Give the order because of a signal; the first one stands above whatever else has stopped the run."""
+        why = f"interrupted by {signal.Signals(number).name}"
+        if self.at is not None and self.signal is None:
+            self.status, self.reason, self.signal = Status.INTERRUPTED, f"{why}, after: {self.reason}", number
+            return True
+        return self.order(Status.INTERRUPTED, why, number)
 
     def outcome(self, clock: Clock, *, balanced: bool) -> Outcome:
         """How the run ended, as far as orders to stop decide it."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SOON_MS: Final = 2
 _LATER_MS: Final = 20
+_PATIENCE_GROWS: Final = 1.5
+"""While the last items are in work, each look comes so much later than the one before, up to `_LATER_MS`."""
 _IDLE_S: Final = 1.0
 """So long every reader must have been idle at an empty queue whose account does not balance, before it ends."""
 
@@ -53,6 +55,8 @@ class Streams:
         self._open = set(queues)
         self._finished: set[str] = set()
         self._idle_since: dict[str, float] = {}
+        self._patience = float(_SOON_MS)
+        self._dones = -1
 
     def writers_finished(self, queue: str) -> None:
         """Note that nobody will put into a queue any more but the supervisor."""
@@ -106,7 +110,10 @@ class Streams:
         ending = [name for name in self._open if name in self._finished]
         if not ending:
             return otherwise
-        return _LATER_MS if any(self._queues[name].depth() for name in ending) else _SOON_MS
+        dones = sum(self._board.slot(worker.index).dones for name in ending for worker, _ in self._readers(name))
+        moved, self._dones = dones != self._dones, dones
+        self._patience = _SOON_MS if moved else min(_LATER_MS, self._patience * _PATIENCE_GROWS)
+        return _LATER_MS if any(self._queues[name].depth() for name in ending) else int(self._patience)
 
     def settle(self) -> None:
         """After the last worker: find out what became of the puts of dead writers, as far as anybody can."""

@@ -236,14 +236,14 @@ class Supervisor:
         del self._living[member.death]
         member.close()
         state, name = member.slot.state, member.worker.name
-        died = member.died(code) and code != WorkerExit.DISK
+        died = member.died(code)
         last = None
-        if not state.ended or died:
+        if not state.ended:
             goes_on = died and self._stop.at is None and self._plan.on_death.policy is not OnDeath.FAIL
             left = self._recovery.bury(member.worker, member.incarnation, member.slot, hand_out=goes_on)
             last = left.last(member.worker)
         self._chronicle.add("worker.exit", "info" if code == 0 else "warning", **member.ending(code))
-        if code == WorkerExit.DISK:
+        if code == WorkerExit.DISK and state is State.FAILED:  # user code may exit with that, too
             self._order_stop(Status.FAILED, unwritten(name, self._live.folder))
         elif state is State.FAILED:
             self._order_stop(Status.FAILED, f"{name} failed")
@@ -287,7 +287,8 @@ class Supervisor:
     def _look_after(self, queue: str) -> None:
         """Once every reader of a queue has ended, whoever still puts there is stopped."""
         readers = [member for member in self._current() if member.worker.group.source == queue]
-        if any(member.alive for member in readers):
+        yet_to_start = sum(group.count for group in self._plan.readers(queue)) - len(readers)
+        if yet_to_start or any(member.alive for member in readers):
             return
         # Who was told to stop, and was too young to obey, is not missed.
         dead = [member for member in readers if not member.slot.state.ended and member.told is None]

@@ -239,6 +239,8 @@ class Crew:
         name, policy = hand.worker.name, self._plan.on_death
         why = f"{name} was killed by a fault"
         self._chronicle.add("worker.died", "error", worker=name, incarnation=hand.incarnation, why=why, item=last)
+        if self._stop.at is not None:
+            return
         if policy.policy is OnDeath.FAIL:
             self._order_stop(Status.FAILED, why)
         elif policy.policy is OnDeath.CONTINUE:

@@ -119,7 +119,7 @@ class Worker:
         self._reader, self._writer, self._zero = reader or _NO_END, writer or _NO_END, zero
         try:
             self._drive(step.steps(self._plan, self._items, self._slot.dones))
-            self._flush()
+            self.flush()
         except Stopped:
             return State.STOPPED
         except Abandoned:
@@ -172,7 +172,7 @@ class Worker:
             return
 
     def _put_one(self, put: step.Put) -> int:
-        """`_put` and `_flush` for a queue without batches, at the price of one item."""
+        """`_put` and `flush` for a queue without batches, at the price of one item."""
         envelope, words, base = put.envelope, self._words, self._base
         if words[base + STOP]:
             raise Stopped
@@ -191,10 +191,10 @@ class Worker:
     def _put(self, put: step.Put) -> int:
         self._pending.append(put.envelope)
         if len(self._pending) >= self._batch:
-            self._flush()
+            self.flush()
         return monotonic_ns() - self._zero
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Write what is pending, in as many writes as the queue needs, then log what stood behind it."""
         pending, words, base = self._pending, self._words, self._base
         while pending:
@@ -229,7 +229,7 @@ class Worker:
             raise Stopped
         if not self._taken:
             if self._pending:
-                self._flush()
+                self.flush()
             words[base + STATE] = _GETTING
             words[base + TAKEN] = 0
             began = monotonic_ns()
@@ -275,7 +275,7 @@ class Worker:
         return monotonic_ns() - self._zero
 
     def _sleep(self, sleep: step.Sleep) -> None:
-        self._flush()
+        self.flush()
         began = monotonic_ns()
         self._idle(sleep.ns, began)
         self._service += monotonic_ns() - began
@@ -305,7 +305,7 @@ class Worker:
         self._slot.state = State.RUNNING
 
     def _busy(self, busy: step.Busy) -> None:
-        self._flush()
+        self.flush()
         slot, words, until_word = self._slot, self._words, self._base + UNTIL
         slot.state = State.BUSY
         began = monotonic_ns()
@@ -333,7 +333,7 @@ class Worker:
             raise step.WorkFailed(error) from error
 
     def _in_user_code(self, what: Callable[..., Any], *arguments: Any) -> Any:
-        self._flush()
+        self.flush()
         slot = self._slot
         if slot.stopped():
             raise Stopped
@@ -367,7 +367,7 @@ class Worker:
         return self._in_hand
 
     def _close(self, _: step.Close) -> None:
-        self._flush()
+        self.flush()
         self._slot.state = State.CLOSING
         self._interruption.close(self._writer)
         self._slot.words[self._slot.base + CLOSED] = 1

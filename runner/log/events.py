@@ -84,7 +84,7 @@ class WorkerExit(Struct, frozen=True, kw_only=True, tag_field="event", tag="work
 
 
 class WorkerDied(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.died"):
-    """A worker ended before its work did; its `worker.exit` follows."""
+    """A worker ended before its work did; its `worker.exit` stands before it."""
 
     t_ns: Nanoseconds
     worker: str

@@ -88,11 +88,11 @@ class Gate:
         return room
 
     def _wait(self) -> None:
+        if self._stopped():  # before the wait: many may stand at the gate, each with a wait of its own
+            raise Stopped
         for fd, event in self._poll.poll(_WAKE_UP_AFTER_MS):
             if fd == self._end and event & select.POLLERR:
                 raise Stopped
-        if self._stopped():
-            raise Stopped
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, select.PIPE_BUF)
 

@@ -163,10 +163,9 @@ class PipeReader:
 
     def get(self, limit: int) -> list[Envelope]:
         """See `Reader.get`: one read, into the hand."""
+        self._words[1] = 0  # first, as what follows is no single store, and who is killed in it has an empty hand
         if self._got > 1:
             self._tickets[: self._got * SIZE] = bytes(self._got * SIZE)
-        else:
-            self._words[1] = 0
         size: int = self._read_into(self._into if limit >= self._batch else self._tickets[: SIZE * limit])
         if self._waker is not None:
             self._waker.room()

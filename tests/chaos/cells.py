@@ -20,7 +20,7 @@ BASES: Final = {
 """Two configs, whose workers together come wherever one can come; in the second there are batches and a gate."""
 STEPS: Final = ("start", "put", "get", "work", "done", "journal", "exit")
 _FUNCTIONS: Final = {
-    "put": ("pipe_ends.PipeWriter.put", "pipe_ends.PipeWriter._", "worker.Worker._put", "worker.Worker._flush",
+    "put": ("pipe_ends.PipeWriter.put", "pipe_ends.PipeWriter._", "worker.Worker._put", "worker.Worker.flush",
             "worker.Worker._log_puts", "gate.Gate._", "gate.depth", "tickets.PayloadFile.ticket", "tickets.record_of"),
     "get": ("pipe_ends.PipeReader.", "worker.Worker._get", "gate.Waker.room", "tickets.PayloadFiles."),
     "done": ("worker.Worker._done",),

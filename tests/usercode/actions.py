@@ -53,6 +53,28 @@ def to_unpicklable(item: int) -> Any:
     return (lambda: item) if item == 1 else item
 
 
+class _Stuck:
+    """A stream that is never flushed."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        time.sleep(1000)
+
+
+def fails_and_sticks(item: int) -> int:
+    """Fail, and let no exit come to its end that flushes what is printed."""
+    sys.stdout = _Stuck()
+    raise ValueError(item)
+
+
+def exits_as_if_the_disk_were_full(item: int) -> int:
+    if item == 1:
+        os._exit(74)
+    return item
+
+
 class Equal:
     """Equal to everything, as some classes are by mistake."""
 
