@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import time
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import conftest
@@ -15,11 +15,13 @@ import pytest
 from running import ENDURANCE, START_METHODS, USER_CODE, finished, started, trials, until
 
 import runner
+from runner.engines.board import Board, State
 from runner.log.rundir import RunDir
 
 if TYPE_CHECKING:
     import random
     from collections import Counter
+    from pathlib import Path
 
 pytestmark = pytest.mark.process
 
@@ -32,47 +34,45 @@ stages: {{s: {{count: 2, from: a, to: b, sleep: 0.1ms}}}}
 consumers: {{c: {{count: 2, from: b, {work}}}}}
 faults: [{{kill: c-0, after: {{gets: 100}}}}]
 """
+WORKERS = ("p-0", "p-1", "s-0", "s-1", "c-0", "c-1")
 WORK = ("sleep: 0.2ms", "busy: 0.2ms", 'call: "actions:forever"')
 
 
-def company(supervisor: int) -> tuple[list[int], list[int]]:
-    """Its workers, and multiprocessing's own servants, which may have to wake up before they end."""
-    servants = [pid for pid in conftest.children(supervisor) if conftest.is_servant(pid)]
-    return [left.pid for left in conftest.descendants(supervisor) if left.pid not in servants], servants
-
-
-def has_begun(pid: int) -> bool:
-    """Whether a worker is past its first line, where it ignores SIGHUP; with spawn Python has to start first."""
+def begun(store: Path) -> list[int]:
+    """The workers that have come to their first lines, by what they and their supervisor have written."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    return bool(int(status.partition("SigIgn:")[2].split()[0], 16) >> (signal.SIGHUP - 1) & 1)
+        with contextlib.closing(Board(store / "journals" / "board", len(WORKERS))) as board:
+            states = {name: board.slot(index).state for index, name in enumerate(WORKERS)}
+        lines = (store / "journals" / "supervisor.jsonl").read_text().splitlines()
+    except (OSError, ValueError):
+        return []
+    events = [json.loads(line) for line in lines]
+    pids = {event["worker"]: event["pid"] for event in events if event["event"] == "worker.start"}
+    return [pid for name, pid in pids.items() if states[name] > State.STARTING]
 
 
 def alive(known: list[int]) -> list[int]:
     return [pid for pid in known if conftest.is_running(pid)]
 
 
-def killed_run(folder: Path, config: str, pause: float) -> Path | None:
-    """Kill a run's supervisor so long after its directory is there; returns that, or None if the run ended first."""
+def killed_run(folder: Path, config: str, pause: float, after: str = "") -> Path | None:
+    """Kill a supervisor so long after a file of its run is there; returns the directory, or None if it had ended."""
     folder.mkdir()
     (folder / "config.yaml").write_text(config)
     process = started("-m", "runner", "config.yaml", "-q", "--log", "none", cwd=folder)
     latest = folder / "runs" / "latest"
     try:
-        until(latest.exists)
+        until((latest / after).exists)
         time.sleep(pause)
         os.kill(process.pid, signal.SIGSTOP)  # or it might start somebody whom we do not see
-        workers, servants = company(process.pid)
-        begun = [pid for pid in workers if has_begun(pid)]
+        workers, others = begun(latest), [left.pid for left in conftest.descendants(process.pid)]
         process.kill()
-        until(lambda: not alive(begun), 2)
-        until(lambda: not alive(workers) and not alive(servants) and not [*conftest.orphans()], 20)
-        process.communicate()
+        until(lambda: not alive(workers), 2)
+        # With spawn Python may still be starting; the fork server has to wake up, or to start as well.
+        until(lambda: not alive(others) and not [*conftest.orphans()], 60)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     return latest.resolve() if process.returncode == -signal.SIGKILL else None
 
 
@@ -116,7 +116,7 @@ def test_the_journals_of_a_killed_run_tell_what_was_done(tmp_path: Path) -> None
     """A control: it is not that nothing was written."""
     config = CONFIG.format(user_code=USER_CODE, method="fork", maxsize=0, batch=1, work="sleep: 5ms")
     folder = tmp_path / "run"
-    store = killed_run(folder, config, 1.2)
+    store = killed_run(folder, config, 0.2, "journals/clock.json")
     assert store is not None
     code, out, _ = finished("-m", "runner", "show", store, "--json")
     assert code == 0

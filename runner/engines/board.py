@@ -53,6 +53,11 @@ class State(IntEnum):
     FAILED = 12
 
     @property
+    def keeps_the_gate(self) -> bool:
+        """Whether the start gate stays closed: the worker is not ready, or has failed, and nothing is to move then."""
+        return self < State.READY or self is State.FAILED
+
+    @property
     def ended(self) -> bool:
         """Whether the worker has come to an end of its own."""
         return self >= State.FINISHED

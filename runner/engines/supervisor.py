@@ -99,7 +99,7 @@ class Supervisor:
         return self._outcome(clock)
 
     def _all_ready(self) -> bool:
-        return not any(member.alive and member.slot.state < State.READY for member in self._current())
+        return not any(member.alive and member.slot.state.keeps_the_gate for member in self._current())
 
     def _outcome(self, clock: Clock) -> Outcome:
         aside = self._recovery.aside

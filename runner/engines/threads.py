@@ -27,14 +27,13 @@ from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.stillness import Stillness, waiting
 from runner.engines.stop import Stop, overdue
-from runner.engines.usercode import UserCodeError, extend_path
+from runner.engines.usercode import UserCodeError, extended_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
 from runner.planning.plan import Act, OnDeath
 from runner.queues.fifo import Fifo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from runner.engines.contract import Outcome, Watch
@@ -53,22 +52,12 @@ def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch:
     provide_descriptors(plan, _DESCRIPTORS_PER_WORKER)
     board = Board(folder / "board", plan.size, create=True)
     live = LiveRun(plan, folder, board, chronicle)
-    with _path_extended(plan.pythonpath), contextlib.redirect_stdout(sys.stderr):
+    with extended_path(plan.pythonpath), contextlib.redirect_stdout(sys.stderr):
         crew = Crew(live, signals, watch)
         outcome = crew.run()
     if not crew.abandoned:
         board.close()
     return outcome
-
-
-@contextlib.contextmanager
-def _path_extended(folders: tuple[str, ...]) -> Iterator[None]:
-    before = list(sys.path)
-    extend_path(folders)
-    try:
-        yield
-    finally:
-        sys.path[:] = before
 
 
 class Crew:
@@ -108,7 +97,7 @@ class Crew:
         """From the first start to the last end."""
         for worker in self._plan.workers():
             self._start(worker, 1, FROM_THE_START)
-        while self._stop.at is None and any(hand.slot.state < State.READY for hand in self._hands):
+        while self._stop.at is None and any(hand.alive and hand.slot.state.keeps_the_gate for hand in self._hands):
             self._look_around()
         clock = Clock(monotonic_ns(), time_ns())
         clock.save(self._live.folder)

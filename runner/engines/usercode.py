@@ -72,6 +72,17 @@ def extend_path(folders: tuple[str, ...]) -> None:
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
 
 
+@contextlib.contextmanager
+def extended_path(folders: tuple[str, ...]) -> Iterator[None]:
+    """Do so for a while."""
+    before = list(sys.path)
+    extend_path(folders)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
 def function(code: UserCode) -> Callable[[Any], Any]:
     """What a `call` calls with each item: a function, or the one instance of a class; raises UserCodeError."""
     found = _found(code)
