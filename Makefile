@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos bench clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ fuzz: setup ## 100,000 texts read as configs (minutes)
 
 chaos: setup ## 1,000 trials in which workers are killed, a failpoint on every line, the controls (most of an hour)
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
+	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
+		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py) $(ARGS)
 
 bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
 	$(BIN)/python bench/startup.py

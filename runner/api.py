@@ -22,6 +22,7 @@ from runner.log.events import SCHEMA, records
 from runner.log.manifest import manifest
 from runner.planning.resolve import plan as resolved
 from runner.planning.resolve import summary_of
+from runner.standard import open_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,9 +86,10 @@ def run(
         StoreError: The log could not be written; the journals are kept.
     """
     started = monotonic()
+    open_standard_streams()
     planned = resolved(config)
-    store = rundir.create(Path(out), planned.name)
     with Signals() as signals:
+        store = rundir.create(Path(out), planned.name)
         try:
             facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
             with contextlib.closing(Chronicle(store.journals)) as chronicle:
@@ -153,7 +155,7 @@ def _unstored(store: RunDir, error: OSError) -> StoreError:
     why = error.strerror or str(error)
     with contextlib.suppress(OSError, LogError):
         ended = {"status": "failed", "exit_code": int(ExitCode.FAILED), "reason": f"the log was not written: {why}"}
-        store.write_json(rundir.MANIFEST, {**store.manifest(), **ended})
+        store.write_in_place(rundir.MANIFEST, {**store.manifest(), **ended})
     kept = "; the journals are kept there" if store.journals_size else ""
     remedy = "make room there, or choose another folder with --out"
     return StoreError(f"{store.path}: {why}{kept}; {remedy}")

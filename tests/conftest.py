@@ -48,6 +48,9 @@ class Leftover(NamedTuple):
 
 def pytest_configure() -> None:
     os.environ[MARK_NAME] = MARK
+    # Started in the background or by nohup, what the tests start would inherit to ignore what they send.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> list[str]:
@@ -78,6 +81,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     yield
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the command line's last act in a process of its own
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     orphans_too = item.get_closest_marker("process") is not None
     if left := leftovers(orphans_too=orphans_too):
         kill(left)

@@ -9,13 +9,15 @@ import gc
 import os
 import sys
 
+from runner.standard import open_standard_streams
+
 
 def main() -> int:
     """Do what the process's command line says; returns the exit code (see `runner.errors.ExitCode`)."""
     if os.name != "posix":
         sys.stderr.write("mprun: needs Linux or another POSIX system; on Windows, run it inside WSL\n")
         return 2
-    _open_standard_streams()
+    open_standard_streams()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from runner import __version__
@@ -39,21 +41,15 @@ def _execute(arguments: list[str]) -> int:
         return 130
 
 
-def _open_standard_streams() -> None:
-    """Put /dev/null in the place of standard streams that are closed: the next file opened would get their number."""
-    while True:
-        descriptor = os.open(os.devnull, os.O_RDWR)
-        if descriptor > 2:
-            os.close(descriptor)
-            break
-        os.set_inheritable(descriptor, True)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for the process's life
-
-
 def _flushed(code: int) -> int:
     """The exit code, once nothing is left that the interpreter would complain about when it cannot be written."""
+    if "signal" in sys.modules:
+        import signal
+
+        try:  # noqa: SIM105 - --version should not pay for contextlib
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; a late Ctrl-C would change the exit code
+        except ValueError:  # a thread of somebody's calls this
+            pass
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -15,6 +15,8 @@ from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from runner.log.journal import allocate
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -65,7 +67,7 @@ class Board:
         try:
             size = (1 + workers) * _WORDS * 8
             if create:
-                os.truncate(file, size)
+                allocate(file, 0, size)
             self._map = mmap.mmap(file, size)
         finally:
             os.close(file)

@@ -57,6 +57,7 @@ class Hand:
         died: Whether a fault has ended it.
         replaced: Whether another incarnation has taken its place.
         told_at: When it was told to stop (`time.monotonic`).
+        unwritten: Whether it found no room on the disk.
         patience: Tells when it has worked on one item for too long.
     """
 
@@ -70,6 +71,7 @@ class Hand:
     died: bool = False
     replaced: bool = False
     told_at: float | None = None
+    unwritten: bool = False
     patience: ItemTimeout = field(init=False)
 
     def __post_init__(self) -> None:

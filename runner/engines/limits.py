@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runner.planning.plan import Plan
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+"""What a full or failing disk says."""
 
 _SPARE: Final = 64
 _PER_QUEUE: Final = 8
+
+
+def unwritten(who: str, folder: Path) -> str:
+    """What is said of a worker that has met one of `NO_ROOM`."""
+    return f"{who} could not write to {folder}: is the disk full?"
 
 
 def provide_descriptors(plan: Plan, per_worker: int) -> None:

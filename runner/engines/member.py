@@ -37,6 +37,7 @@ class Member:
         killed: Whether we killed it at the run's end.
         overdue: Why we killed it in the middle of the run.
         before: Puts and gets of its former incarnations.
+        pid: Its process's.
         patience: Tells when it has worked on one item for too long.
     """
 
@@ -52,10 +53,12 @@ class Member:
     told: float | None = None
     killed: bool = False
     overdue: str | None = None
+    pid: int = field(init=False)
     patience: ItemTimeout = field(init=False)
     _ends_since: float = 0.0
 
     def __post_init__(self) -> None:
+        self.pid = self.process.pid or 0
         self.patience = ItemTimeout(self.worker, self.slot)
 
     def tell_to_stop(self) -> None:
@@ -80,7 +83,7 @@ class Member:
             if self.own_death:
                 signal.pidfd_send_signal(self.death, number)
             else:
-                os.kill(self.process.pid or 0, number)
+                os.kill(self.pid, number)
 
     def watch_item(self) -> None:
         """Kill it where it has worked on one item for longer than its group may, or has finished and does not end."""
@@ -122,12 +125,13 @@ class Member:
         group = self.worker.group
         return {
             "worker": self.worker.name, "group": group.name, "role": group.role, "incarnation": self.incarnation,
-            "pid": self.process.pid,
+            "pid": self.pid,
         }  # fmt: skip
 
     def close(self) -> None:
-        """Let go of what told its death."""
+        """Let go of what told its death, and of the process, whose exit code is known."""
         self.alive = False
+        self.process.close()  # multiprocessing would keep its descriptors until another process is started
         if self.own_death:
             os.close(self.death)
 

@@ -8,7 +8,6 @@ board says stop and kills as ever when it does not. The supervisor's death kills
 from __future__ import annotations
 
 import contextlib
-import errno
 import faulthandler
 import fcntl
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from runner.engines.board import Board, Slot, State
+from runner.engines.limits import NO_ROOM
 from runner.engines.stillness import DUMP_STACKS, stack_path
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 
 FOR_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP)
 """Signals that a terminal sends to all processes of a command, and that only the supervisor obeys."""
-
-
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
-"""What a full or failing disk says."""
 
 
 class WorkerExit(IntEnum):
@@ -125,7 +121,7 @@ def main(job: Job) -> None:
         state = _work(job, board, slot, interruption)
         code = WorkerExit.USER_CODE if state is State.FAILED else WorkerExit.OK
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             _break_down(job, error)  # such as a descriptor that user code has closed
         _complain(f"mprun: {job.worker.name}: {error}\n")
         state, code = State.FAILED, WorkerExit.DISK

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board
 from runner.engines.contract import LiveRun
-from runner.engines.limits import provide_descriptors
+from runner.engines.limits import NO_ROOM, provide_descriptors
 from runner.engines.servants import boot
 from runner.engines.supervisor import Supervisor
 from runner.errors import ConfigError, Problem
@@ -60,6 +60,8 @@ def _queues(plan: Plan, context: BaseContext, folder: Path, stack: contextlib.Ex
         try:
             queues[queue.name] = KINDS[queue.kind](queue, context, folder, writers)
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
             raise ConfigError(Problem(plan.name, None, None, f"queues.{queue.name}", str(error))) from error
         stack.callback(queues[queue.name].close)
     return queues

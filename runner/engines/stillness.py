@@ -79,8 +79,8 @@ def stacks(members: Sequence[Member], folder: Path) -> dict[str, str]:
     """The stack of each living process that answers, by worker; a stopped one does not."""
     asked = {m.worker.name: stack_path(folder, m.worker.name, m.incarnation) for m in members}
     for member in members:
-        if member.alive and member.slot.state > State.STARTING and _would_answer(member.process.pid or 0):
-            os.kill(member.process.pid or 0, DUMP_STACKS)
+        if member.alive and member.slot.state > State.STARTING and _would_answer(member.pid):
+            os.kill(member.pid, DUMP_STACKS)
     deadline = monotonic_ns() + int(_STACK_PATIENCE_S * 1e9)
     found: dict[str, str] = {}
     while len(found) < len(asked) and monotonic_ns() < deadline:

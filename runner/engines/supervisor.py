@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from runner.engines.board import State
 from runner.engines.contract import Status
 from runner.engines.launch import Launch
+from runner.engines.limits import unwritten
 from runner.engines.memory import OutOfMemoryKills
 from runner.engines.process_worker import WorkerExit
 from runner.engines.recovery import Recovery
@@ -159,6 +160,8 @@ class Supervisor:
                 self._bury(self._living[descriptor])
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._chronicle.failure is not None:
+            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
         if self._stop.at is None:
             self._tend()
         self._urge()
@@ -237,7 +240,7 @@ class Supervisor:
             last = left.last(member.worker)
         self._chronicle.add("worker.exit", "info" if code == 0 else "warning", **member.ending(code))
         if code == WorkerExit.DISK:
-            self._order_stop(Status.FAILED, f"{name} could not write to {self._live.folder}: is the disk full?")
+            self._order_stop(Status.FAILED, unwritten(name, self._live.folder))
         elif state is State.FAILED:
             self._order_stop(Status.FAILED, f"{name} failed")
         elif died:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runner.engines.board import Board, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.hand import EventInterruption, Hand, Killed
-from runner.engines.limits import provide_descriptors
+from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.stillness import Stillness, waiting
@@ -138,6 +138,7 @@ class Crew:
             hand.died = True
         except OSError as error:
             sys.stderr.write(f"mprun: {hand.worker.name}: {error}\n")
+            hand.unwritten = error.errno in NO_ROOM
             hand.slot.state = State.FAILED
         except BaseException:
             traceback.print_exc()
@@ -182,6 +183,8 @@ class Crew:
                 self._abandon(all_of_them=True)
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._chronicle.failure is not None:
+            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
         if self._stop.at is None:
             self._recovery.deliver()
             self._end_streams()
@@ -219,7 +222,9 @@ class Crew:
         left = self._recovery.bury(hand.worker, hand.incarnation, hand.slot, hand_out=goes_on) if hand.died else None
         self._enter_exit(hand, **({"signal": "SIGKILL"} if hand.died else {"exit_code": 1 if failed else 0}))
         if failed:
-            self._order_stop(Status.FAILED, f"{hand.worker.name} failed")
+            name = hand.worker.name
+            why = unwritten(name, self._live.folder) if hand.unwritten else f"{name} failed"
+            self._order_stop(Status.FAILED, why)
         if left is not None:
             self._answer_death(hand, left.last(hand.worker))
         if self._stop.at is None and hand.worker.group.source is not None and not hand.replaced:

@@ -18,18 +18,23 @@ class Chronicle:
 
     Attributes:
         entries: (instant in ns of the monotonic clock, event without its instant).
+        failure: Why its file is not whole: the disk is full. Whoever is at work on ending a run must not stumble on it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.entries: list[tuple[int, dict[str, Any]]] = []
+        self.failure: OSError | None = None
         self._file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
 
     def add(self, event: str, level: str = "info", *, instant: int = 0, **keys: Any) -> None:
-        """Enter an event as of now, or of the instant just read; raises OSError when the disk is full."""
+        """Enter an event as of now, or of the instant just read."""
         entry = {"event": event, "level": level, **keys}
         instant = instant or monotonic_ns()
         self.entries.append((instant, entry))
-        os.write(self._file, json.dumps({"instant": instant, **entry}).encode() + b"\n")
+        try:
+            os.write(self._file, json.dumps({"instant": instant, **entry}).encode() + b"\n")
+        except OSError as error:
+            self.failure = self.failure or error
 
     def close(self) -> None:
         """Close the file."""

@@ -109,6 +109,14 @@ def tail_of(envelope: Envelope) -> bytes:
     return tail
 
 
+def allocate(file: int, start: int, size: int) -> None:
+    """Make room in a file that is to be mapped; raises OSError where a store into the map would be a SIGBUS."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, start, size)
+    else:
+        os.ftruncate(file, start + size)
+
+
 class JournalWriter:
     """Appends records; every method may raise OSError when the disk is full."""
 
@@ -120,10 +128,7 @@ class JournalWriter:
         self._map = self._mapped(_WINDOW)
 
     def _mapped(self, size: int) -> mmap.mmap:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._fd, self._base, size)
-        else:
-            os.ftruncate(self._fd, self._base + size)
+        allocate(self._fd, self._base, size)
         self._limit = size
         self._position = 0
         return mmap.mmap(self._fd, size, offset=self._base)

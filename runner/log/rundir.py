@@ -106,8 +106,19 @@ class RunDir:
         """Write a file whole or not at all."""
         new = self.path / f".{name}.new"
         # What is no Unicode in the name of a file or folder (PEP 383) is written as JSON escapes it.
-        new.write_text(text, encoding="utf-8", errors="backslashreplace")
-        new.replace(self.path / name)
+        try:
+            new.write_text(text, encoding="utf-8", errors="backslashreplace")
+            new.replace(self.path / name)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+
+    def write_in_place(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write over a file that is there: on a full disk the room it has is all the room there is."""
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        with (self.path / name).open("r+", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.truncate()
 
     def copy_inputs(self, files: Mapping[str, str]) -> None:
         """Copy the files a config names to where the stored config looks for them."""

@@ -14,6 +14,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING, Final
 
+from runner.log.journal import allocate
 from runner.queues.tickets import SIZE
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class InFlight:
     def __init__(self, path: Path) -> None:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            os.truncate(file, _HEAD + MOST * SIZE)
+            allocate(file, 0, _HEAD + MOST * SIZE)
             self.map = mmap.mmap(file, _HEAD + MOST * SIZE)
         finally:
             os.close(file)
