@@ -101,10 +101,16 @@ class Fates:
                 if position and (again is None or _began(again) > done["t_ns"]):
                     yield Fault(Wrong.DUPLICATE, f"done again without notice: {dones[0]} {done}")
 
-    def not_as_planned(self, expected: dict[str, Any]) -> Iterator[Fault]:
-        """No item but those that were planned, each as it was planned; the first that is otherwise."""
+    def not_as_planned(self, expected: dict[str, Any], *, or_repr: bool) -> Iterator[Fault]:
+        """No item but those that were planned, each as it was planned; the first that is otherwise.
+
+        Args:
+            expected: The items by their ids.
+            or_repr: Whether an item may be shown as its repr, as one is that is no JSON value.
+        """
         for event in [*self.put.values(), *self.redelivered.values(), *self.got.values()]:
-            if event["id"] not in expected or event["item"] != expected[event["id"]]:
+            item = expected.get(event["id"])
+            if event["id"] not in expected or (event["item"] != item and not (or_repr and event["item"] == repr(item))):
                 yield Fault(Wrong.RECORD, f"not as planned: {event}")
                 return
 

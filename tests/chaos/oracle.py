@@ -25,6 +25,9 @@ _DEATH_BY: Final = {
 }
 """What is said of a death; mprun's own code ends with 70, and with Python's 1 around its main function."""
 
+_AS_NO_JSON: Final = (Act.RAISE, "journal.item_members")
+"""An exception there means an item that is no JSON value, which is shown as its repr."""
+
 
 def read(path: Path) -> list[Event]:
     """The events of a log; raises ValueError where it is no good one."""
@@ -51,8 +54,9 @@ def judge(trial: Trial, path: Path, exit_code: int, killed: int) -> list[Fault]:
         fault for event in events if event["event"] in _ABOUT_ITEMS for fault in queues[event["queue"]].enter(event)
     ]
     found += [*_workers(trial, events, killed), *_ended(trial, events, exit_code, queues)]
+    unshowable = any((trap.act, trap.place.partition("+")[0]) == _AS_NO_JSON for trap in trial.traps)
     for name, fates in queues.items():
-        found += [*fates.contradictions(), *fates.not_as_planned(trial.expected()[name])]
+        found += [*fates.contradictions(), *fates.not_as_planned(trial.expected()[name], or_repr=unshowable)]
     if trial.kind == "pipe":
         found += [Fault(Wrong.LOST, str(event)) for event in events if event["event"] == "lost"]
     return found
