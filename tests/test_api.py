@@ -191,3 +191,4 @@ def test_a_failure_of_the_system_is_told_with_or_without_its_number(tmp_path: Pa
             runner.run(config, tmp_path, watch=Watch(error))
         ended = json.loads((tmp_path / "latest" / "manifest.json").read_text())
         assert (ended["status"], ended["reason"]) == ("failed", "the log was not written: no space")
+        assert threading.active_count() == 1, "no thread waits at the gate for ever"

@@ -165,3 +165,18 @@ def test_a_thread_that_dies_once_the_run_was_told_to_stop_is_not_replaced(
     assert ran.end["reason"] == "told before"
     assert ran.of("worker.died")
     assert not ran.of("worker.restart")
+
+
+def test_a_thread_that_cannot_be_started_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "c-1":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    ran = execute(f"{BASE}producers: {{p: {{items: 9}}}}\nconsumers: {{c: {{count: 3}}}}", tmp_path)
+    assert (ran.result.exit_code, ran.end["status"]) == (1, "failed")
+    assert ran.end["reason"] == "c-1 could not be started: can't start new thread"
+    assert {event["worker"] for event in ran.of("worker.start")} == {event["worker"] for event in ran.of("worker.exit")}

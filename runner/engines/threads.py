@@ -26,7 +26,7 @@ from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.stillness import Stillness, waiting
-from runner.engines.stop import Stop, overdue
+from runner.engines.stop import GRACE_S, Stop, overdue
 from runner.engines.usercode import UserCodeError, extended_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
@@ -54,10 +54,11 @@ def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch:
     live = LiveRun(plan, folder, board, chronicle)
     with extended_path(plan.pythonpath), contextlib.redirect_stdout(sys.stderr):
         crew = Crew(live, signals, watch)
-        outcome = crew.run()
-    if not crew.abandoned:
-        board.close()
-    return outcome
+        try:
+            return crew.run()
+        finally:
+            if not crew.abandoned:
+                board.close()
 
 
 class Crew:
@@ -95,8 +96,25 @@ class Crew:
 
     def run(self) -> Outcome:
         """From the first start to the last end."""
+        try:
+            return self._run()
+        except BaseException:
+            self._break_off()
+            raise
+
+    def _break_off(self) -> None:
+        """Let no thread of a run that ends by an exception wait at the gate or at a queue for ever."""
+        self._order_stop(Status.FAILED, "the run was broken off")
+        self._gate.set()
+        for hand in self._hands:
+            if hand.thread is not None:
+                hand.thread.join(GRACE_S)
+                self.abandoned |= hand.thread.is_alive()
+
+    def _run(self) -> Outcome:
         for worker in self._plan.workers():
-            self._start(worker, 1, FROM_THE_START)
+            if self._stop.at is None:
+                self._start(worker, 1, FROM_THE_START)
         while self._stop.at is None and any(hand.alive and hand.slot.state.keeps_the_gate for hand in self._hands):
             self._look_around()
         clock = Clock(monotonic_ns(), time_ns())
@@ -118,10 +136,15 @@ class Crew:
     def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
         slot = self._live.board.slot(worker.index)
         hand = Hand(worker, incarnation, slot, threading.Event(), (slot.puts, slot.gets))
-        self._hands.append(hand)
-        self._chronicle.add("worker.start", **hand.about)
         hand.thread = threading.Thread(target=self._work, args=(hand, resume), name=worker.name, daemon=True)
-        hand.thread.start()
+        began = monotonic_ns()  # it may have put and got before `start` returns
+        try:
+            hand.thread.start()
+        except RuntimeError as error:
+            self._order_stop(Status.FAILED, f"{worker.name} could not be started: {error}")
+            return
+        self._hands.append(hand)
+        self._chronicle.add("worker.start", instant=began, **hand.about)
 
     def _work(self, hand: Hand, resume: Resume) -> None:
         """A worker thread, from its first line to its last."""
