@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ _PARTS: Final = ("trials", "failpoints", "pairs", "maxsize", "control")
 _OTHERS: Final = (("pipe", "continue"), ("pipe", "fail"), ("multiprocessing.Queue", "fail"))
 _EVERY_S: Final = 15.0
 _BLIND_CELLS: Final = 60
+_TRIES: Final = 5
 
 
 def main() -> int:
@@ -87,7 +89,7 @@ class Suite:
             red = self._try(cell.trial, tallies[cell.act], len(every), sprung=1)
             self._cells.append((cell, red))
         needy = [cell.trial for cell in every if cell.act is Act.KILL and cell.step in {"get", "work", "done"}]
-        blind = Tally("")
+        blind = Tally("failpoints without redelivery")
         for trial in self._chance.sample(needy, _BLIND_CELLS):
             self._try(cells.blind(trial), blind, _BLIND_CELLS, report=False)
         self._controls.append(("failpoint cells without redelivery, red", blind.wrong_trials, blind.trials))
@@ -139,11 +141,16 @@ class Suite:
         return self._tallies[-1]
 
     def _try(self, trial: Trial, tally: Tally, of: int, *, sprung: int = 0, report: bool = True) -> bool:
-        """Try, count, tell; returns whether anything is wrong."""
+        """Try, count, tell; returns whether anything is wrong.
+
+        Some places are only come to as timing will have it: there the first time will do, in one of several tries.
+        """
         tried = self._conductor.tried(trial)
-        if tried.sprung < sprung and not tried.faults:
-            tried = self._conductor.tried(trial)  # it went another way this time, as timing would have it
-            tally.unsprung += tried.sprung < sprung
+        earlier = replace(trial, traps=tuple(replace(trap, hit=1) for trap in trial.traps))
+        for _ in range(_TRIES):
+            if tried.sprung < sprung and not tried.faults:
+                tried = self._conductor.tried(earlier)
+        tally.unsprung += tried.sprung < sprung
         tally.add(tried)
         if tried.faults and report:
             sys.stdout.write(f"WRONG {tried}\n")
@@ -159,8 +166,8 @@ class Suite:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong, and every control is."""
-        right = not any(tally.wrong_trials or tally.unsprung for tally in self._tallies)
+        """Whether nothing is wrong, nearly every trap went off, and every control is wrong."""
+        right = not any(tally.wrong_trials or tally.unsprung > tally.trials / 100 for tally in self._tallies)
         return right and all(red for _, red, _ in self._controls)
 
     def report(self) -> str:
