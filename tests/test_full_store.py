@@ -81,7 +81,8 @@ def assert_said(code: int, err: str, store: Path) -> None:
         assert manifest["exit_code"] == 1
 
 
-CELLS = [(size, engine) for size in SIZES for engine in ENGINES]
+# Threads need no files for payloads, and so find room at last.
+CELLS = [(size, engine) for size in SIZES for engine in ENGINES if (size, engine) != (SIZES[-1], "threads")]
 
 
 @pytest.mark.parametrize(("size", "engine"), CELLS if ENDURANCE else CELLS[::8])
