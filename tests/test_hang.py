@@ -96,7 +96,7 @@ def test_many_quick_items_waits_and_pauses_do_not_add_up(engine: str, tmp_path: 
     """A slow reader keeps the others waiting, in puts, gets and pauses, for longer than they may work."""
     ran = execute(
         f"engine: {engine}\nstart_method: fork\nqueues: {{a: {{maxsize: 1, batch: 4}}, b: {{maxsize: 1}}}}\n"
-        "producers: {p: {items: 6, to: a, item_timeout: 0.2, sleep: 0.3}}\n"
+        "producers: {p: {items: 3, to: a, item_timeout: 0.2, sleep: 0.3}}\n"
         "stages: {s: {from: a, to: b, item_timeout: 0.2}}\nconsumers: {c: {from: b, sleep: 0.35}}",
         tmp_path,
     )
@@ -273,7 +273,7 @@ def test_a_planned_sleep_or_service_is_no_hang(engine: str, tmp_path: Path) -> N
     assert not ran.of("hang")
 
 
-@pytest.mark.parametrize("engine", ["processes", "threads"])
+@pytest.mark.parametrize("engine", ["processes", "threads"] if ENDURANCE else ["processes"])
 def test_a_run_that_was_stopped_and_goes_on_is_no_hang(engine: str, tmp_path: Path) -> None:
     """As by Ctrl-Z and `fg`: neither for the run nor for an item; nobody worked meanwhile."""
     flag = tmp_path / "begun"

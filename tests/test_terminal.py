@@ -133,7 +133,7 @@ def test_ctrl_c_at_any_instant_ends_a_run_in_good_order(
     presses: int, tmp_path: Path, chaos: random.Random, tally: Counter[str]
 ) -> None:
     engines = cycle(ENGINES)
-    for trial in range(trials(4, 100)):
+    for trial in range(trials(3, 100)):
         config = chaos.choice([LONG, LONG, QUICK, STUCK if presses == 2 else LONG])
         pauses = [chaos.uniform(0, 0.8), *(chaos.uniform(0, 0.3) for _ in range(presses - 1))]
         interrupt(tmp_path / str(trial), config, next(engines), *pauses)
