@@ -15,7 +15,6 @@ from runner.config.simulable import SIMULATION, simulable
 from runner.engines import engine
 from runner.engines.closing import settle, write_log
 from runner.engines.signals import Signals
-from runner.engines.simulated import Simulated, simulated, stored
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import depths, rundir
 from runner.log.chronicle import Chronicle
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from runner.analysis.violations import Verdict
     from runner.config.models import Config
     from runner.engines.contract import Outcome, Watch
+    from runner.engines.simulated import Simulated
     from runner.log.rundir import RunDir
     from runner.planning.plan import Plan
 
@@ -127,6 +127,8 @@ def simulate(config: Config, out: str | Path = "runs", *, store: bool = True) ->
         StoreError: The log could not be written.
     """
     if not store:
+        from runner.engines.simulated import simulated  # a dozen modules that no real run needs
+
         with Signals() as signals:
             return simulated(resolved(simulable(config)), signals)
     return run(simulable(config), out)
@@ -208,6 +210,8 @@ def _conclude(
 
 def _simulate(store: RunDir, planned: Plan, signals: Signals, facts: dict[str, Any], started: float) -> Result:
     """A simulation tells what happens in order: it is written and judged at once, without journals."""
+    from runner.engines.simulated import stored  # as in `simulate`
+
     outcome, summary, verdict, events_digest = stored(planned, store.name, store.events, signals, started)
     facts |= {"reason": outcome.reason, "events_sha256": events_digest}
     return _complete(store, summary, verdict, facts)
