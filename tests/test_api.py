@@ -192,3 +192,18 @@ def test_a_failure_of_the_system_is_told_with_or_without_its_number(tmp_path: Pa
         ended = json.loads((tmp_path / "latest" / "manifest.json").read_text())
         assert (ended["status"], ended["reason"]) == ("failed", "the log was not written: no space")
         assert threading.active_count() == 1, "no thread waits at the gate for ever"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("method", START_METHODS)
+def test_a_package_of_the_same_name_in_the_current_folder_does_not_matter(method: str, tmp_path: Path) -> None:
+    (tmp_path / "here" / "runner").mkdir(parents=True)
+    (tmp_path / "here" / "runner" / "__init__.py").write_text("raise RuntimeError('another runner')\n")
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import os, runner
+from runner.config.load import loads
+text = "{{start_method: {method}, producers: {{p: {{items: 3}}}}, consumers: {{c: {{}}}}}}"
+print(runner.run(loads(text), "runs").exit_code, "PYTHONSAFEPATH" in os.environ)
+""")
+    assert finished(script, cwd=tmp_path / "here")[:2] == (0, "0 False\n")

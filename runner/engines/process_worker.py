@@ -41,6 +41,11 @@ FOR_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP)
 """Signals that a terminal sends to all processes of a command, and that only the supervisor obeys."""
 
 
+SAFE_PATH: Final = "PYTHONSAFEPATH"
+OURS: Final = "mprun"
+"""What that variable says where it was set for the fork server alone (`servants`)."""
+
+
 class WorkerExit(IntEnum):
     """Exit codes of a worker process."""
 
@@ -110,6 +115,8 @@ def main(job: Job) -> None:
     for descriptor in job.foreign:
         os.close(descriptor)
     _keep_to_itself(job)
+    if os.environ.get(SAFE_PATH) == OURS:
+        del os.environ[SAFE_PATH]  # what user code starts is not to inherit it
     os.dup2(2, 1)
     _die_with(job.lifeline.fd)
     _show_stack_when_asked(job)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from multiprocessing import forkserver, resource_tracker
 from typing import TYPE_CHECKING, Final
 
+from runner.engines.process_worker import OURS, SAFE_PATH
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from runner.planning.plan import Plan
 
@@ -33,9 +37,31 @@ def boot(plan: Plan) -> None:
     """
     if plan.start_method == "forkserver":
         multiprocessing.set_forkserver_preload(PRELOAD)
-        _undisturbed(forkserver.ensure_running)
+        with _away_from_the_current_folder():
+            _undisturbed(forkserver.ensure_running)
     elif plan.start_method == "spawn" or any(queue.kind != "pipe" for queue in plan.queues):
         _undisturbed(resource_tracker.ensure_running)
+
+
+@contextlib.contextmanager
+def _away_from_the_current_folder() -> Iterator[None]:
+    """Let the fork server take what it imports from where this process did, not from a folder `runner` that lies about.
+
+    It is started by `python -c`, which looks into the current folder first unless this variable is set; workers then
+    get this process's path, and take the variable away again.
+    """
+    if os.environ.get(SAFE_PATH):
+        yield
+        return
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = OURS
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _undisturbed(start: Callable[[], None]) -> None:
