@@ -53,15 +53,11 @@ def _away_from_the_current_folder() -> Iterator[None]:
     if os.environ.get(SAFE_PATH):
         yield
         return
-    before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = OURS
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[SAFE_PATH]
-        else:
-            os.environ[SAFE_PATH] = before
+        del os.environ[SAFE_PATH]  # empty is as good as unset
 
 
 def _undisturbed(start: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from runner.engines.patience import Absences
 from runner.log.journal import DONE, GET, PUT, RAW, records_of, suffix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runner.engines.board import Board, Slot
     from runner.engines.member import Member
@@ -104,6 +104,13 @@ def _text(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
+
+
+def standstill(limit_ns: int, waits: Sequence[Mapping[str, Any]]) -> str:
+    """The reason of a run that is hung, of whose workers `waiting` says this."""
+    return f"nothing has moved for {limit_ns / 1e9:g} s: " + "; ".join(
+        f"{w['worker']} waits {w['waits']}" for w in waits
+    )
 
 
 def waiting(worker: WorkerPlan, slot: Slot, journal: Path, stack: str | None) -> dict[str, Any]:

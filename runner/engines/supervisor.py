@@ -29,7 +29,7 @@ from runner.engines.memory import OutOfMemoryKills
 from runner.engines.process_worker import WorkerExit
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
-from runner.engines.stillness import Stillness, stacks, waiting
+from runner.engines.stillness import Stillness, stacks, standstill, waiting
 from runner.engines.stop import Stop, overdue
 from runner.engines.streams import Streams
 from runner.log.journal import Clock
@@ -185,7 +185,6 @@ class Supervisor:
 
     def _give_up_waiting(self) -> None:
         """The run is hung: enter who waits for what, and stop it."""
-        seconds = self._plan.hang_after_ns / 1e9
         living = list(self._living.values())
         found = stacks(living, self._live.folder)
         waits = [
@@ -193,7 +192,7 @@ class Supervisor:
                     found.get(m.worker.name))
             for m in living
         ]  # fmt: skip
-        why = f"nothing has moved for {seconds:g} s: " + "; ".join(f"{w['worker']} waits {w['waits']}" for w in waits)
+        why = standstill(self._plan.hang_after_ns, waits)
         self._chronicle.add("hang", "error", why=why, workers=waits)
         self._order_stop(Status.FAILED, why)
 
@@ -268,8 +267,7 @@ class Supervisor:
         if policy.policy is OnDeath.FAIL:
             self._order_stop(Status.FAILED, why + self._advice())
         elif member.incarnation > policy.max_restarts:
-            again = f", after {policy.max_restarts} restarts (on_death.max_restarts)" if policy.max_restarts else ""
-            self._order_stop(Status.FAILED, f"{why}{again}")
+            self._order_stop(Status.FAILED, f"{why}{policy.used_up}")
         else:
             self._replace(member, why)
 

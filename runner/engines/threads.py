@@ -25,7 +25,7 @@ from runner.engines.hand import EventInterruption, Hand, Killed
 from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
-from runner.engines.stillness import Stillness, waiting
+from runner.engines.stillness import Stillness, standstill, waiting
 from runner.engines.stop import GRACE_S, Stop, overdue
 from runner.engines.usercode import UserCodeError, extended_path
 from runner.engines.worker import Worker
@@ -259,8 +259,7 @@ class Crew:
             if hand.worker.group.target is not None and not hand.slot.closed:
                 self._fifos[hand.worker.group.target].leave()
         elif hand.incarnation > policy.max_restarts:
-            again = f", after {policy.max_restarts} restarts (on_death.max_restarts)" if policy.max_restarts else ""
-            self._order_stop(Status.FAILED, f"{why}{again}")
+            self._order_stop(Status.FAILED, f"{why}{policy.used_up}")
         else:
             hand.replaced = True
             worker, incarnation = hand.worker, hand.incarnation + 1
@@ -273,8 +272,7 @@ class Crew:
         living = [hand for hand in self._hands if hand.alive]
         if self._stillness.is_too_long(hand.slot for hand in living):
             waits = [self._waiting(hand) for hand in living]
-            after = f"nothing has moved for {self._plan.hang_after_ns / 1e9:g} s: "
-            self._give_up(after + "; ".join(f"{wait['worker']} waits {wait['waits']}" for wait in waits), waits)
+            self._give_up(standstill(self._plan.hang_after_ns, waits), waits)
         for hand in living:
             if hand.told_at is None and hand.patience.is_over():
                 longer = f"has worked on one item for longer than {hand.patience.words}"

@@ -70,6 +70,11 @@ class DeathPolicy:
     policy: OnDeath = OnDeath.RESTART
     max_restarts: int = 3
 
+    @property
+    def used_up(self) -> str:
+        """What is added to the reason of a run that ends as a worker has died too often."""
+        return f", after {self.max_restarts} restarts (on_death.max_restarts)" if self.max_restarts else ""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorPolicy:
