@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import time
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from runner.engines.contract import LiveRun
 
 pytestmark = pytest.mark.process
+
+
+def semaphores() -> int:
+    return sum(isinstance(each, SemLock) for each in gc.get_objects())
+
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_method = pytest.mark.parametrize("method", START_METHODS)
@@ -476,3 +482,23 @@ def test_a_worker_has_the_runs_own_surroundings(tmp_path: Path) -> None:
         mark, heavy, wakeup = eval(report.read_text())  # noqa: S307 - written by the tests' own code
         assert (mark, wakeup) == (None, -1)
         assert method == "fork" or heavy == []
+
+
+@every_kind
+@every_method
+def test_no_semaphore_is_left_to_the_garbage_collector(kind: str, method: str, tmp_path: Path) -> None:
+    """The collector may run while the resource tracker is busy, which then refuses to hear of it."""
+    text = f"""
+start_method: {method}
+queues: {{main: {{kind: {kind}, maxsize: 2}}}}
+producers: {{p: {{count: 2, items: 5}}}}
+consumers: {{c: {{count: 2}}}}
+"""
+    gc.collect()
+    gc.disable()
+    try:
+        before = semaphores()
+        execute(text, tmp_path).assert_ok()
+        assert semaphores() == before
+    finally:
+        gc.enable()

@@ -53,9 +53,14 @@ class MpQueue:
         """Nothing to do: the end is a token."""
 
     def close(self) -> None:
-        """Close the queue without waiting for anybody."""
+        """Close the queue without waiting for anybody, and let go of its semaphores.
+
+        Left to the cyclic garbage collector, they might be freed while the resource tracker registers others, which
+        it refuses (CPython 3.13).
+        """
         self._queue.close()
         self._queue.cancel_join_thread()
+        del self._queue, self._open_writers
 
 
 class MpConnector:
