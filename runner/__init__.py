@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.fit import Fitted, fit
     from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.twin import Twin, twin
 
 __all__ = [
     "Advice",
     "ConfigError",
+    "Fitted",
     "Rerun",
     "Result",
     "Twin",
     "__version__",
     "advise",
     "audit",
+    "fit",
     "load",
     "plan",
     "rerun",
@@ -39,6 +42,8 @@ _HOMES = {
     "advise": "runner.experiments.advise",
     "ConfigError": "runner.errors",
     "Result": "runner.api",
+    "Fitted": "runner.experiments.fit",
+    "fit": "runner.experiments.fit",
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",
