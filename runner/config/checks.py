@@ -113,9 +113,14 @@ def _check_quotas(config: Config, found: Findings, totals: dict[str, int | None]
         if wanted > put:
             at = next(name for name in reversed(names) if config.consumers[name].items)
             found.wrong(f"consumers.{at}.items", f"{_quota(config, names)}, but the plan puts {put:,} into {queue}")
-        elif wanted < put and all(quotas) and queue not in others and config.duration is None:
+        elif wanted < put and all(quotas) and queue not in others and not _is_cut(config):
             message = f"{_quota(config, names)}, but the plan puts {put:,} into {queue}: {put - wanted:,} are left over"
             found.doubtful(f"consumers.{last}.items", message)
+
+
+def _is_cut(config: Config) -> bool:
+    """Whether producers may end before their items do."""
+    return config.duration is not None or config.stop_when is not None
 
 
 def _quota(config: Config, names: list[str]) -> str:

@@ -12,6 +12,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
 
 from runner.config.calls import CallConfig, Work, WorkConfig
+from runner.config.endings import SteadyConfig
 from runner.config.faults import MOST_FAULTS, FaultConfig
 from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
@@ -97,7 +98,7 @@ class ProducerConfig(Keys):
 
     count: int = Field(1, ge=1, le=MOST_WORKERS, description="so many workers")
     to: QueueName = Field("main", description="the queue it puts into; may be left out where there is one")
-    items: Items | None = Field(None, description="what it puts; left out: endless, for `duration`")
+    items: Items | None = Field(None, description="what it puts; left out: endless, until `duration` or `stop_when`")
     payload: Size = Field(0, description="bytes added to every item on its way")
     sleep: Time = Field(constant(0.0), description="pause after each put")
     item_timeout: DurationAbove0 | None = Field(
@@ -175,6 +176,9 @@ class Config(Keys):
         1.0, ge=0, le=1e6, description="multiplies sleep, busy and the pauses of faults; never timeouts"
     )
     duration: Duration | None = Field(None, description="producers stop after this long")
+    stop_when: Annotated[SteadyConfig, Wanted("a map: {metric: throughput, within: 1%, over: 10s}")] | None = Field(
+        None, description="producers stop once the run is steady, which ends an endless one"
+    )
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
     engine: Annotated[Literal["processes", "threads", "simulation"], Later(("ray",))] = Field(
         "processes", description="what executes the plan"

@@ -26,6 +26,7 @@ class World(Protocol):
         records: Takes what happens.
         channels: The queues.
         nowhere: The end of a queue that a worker has not.
+        settled: Whether the run is steady and producers are to begin no further item.
     """
 
     calendar: Calendar
@@ -33,6 +34,7 @@ class World(Protocol):
     records: list[Record]
     channels: dict[str, Channel]
     nowhere: Channel
+    settled: bool
 
 
 class Tally:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.config.distributions import MissingValue
-from runner.engines.items import items
+from runner.engines.items import items, until_told
 from runner.engines.simulation_faults import Ahead, Died
 from runner.engines.simulation_hands import UNLIMITED, Hands, Tally, World
 from runner.engines.usercode import UserCodeError
@@ -86,6 +86,8 @@ class Actor(Hands):
     def _items(self) -> Iterator[tuple[int, Any]]:
         found = items(self.plan, _no_user_code, self.tally.seq)
         endless = self.plan.group.items is None and self.plan.group.role is Role.PRODUCER
+        if self.plan.group.dismissible:
+            found = until_told(found, lambda: self._crew.settled)
         return self._in_time(found) if endless else found
 
     def _in_time(self, found: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:

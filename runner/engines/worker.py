@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from runner.engines import usercode
 from runner.engines.board import CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
 from runner.engines.faults import Faults
-from runner.engines.items import items
+from runner.engines.items import items, until_told
 from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
 from runner.log.journal import DONE, GET, PUT
@@ -107,6 +107,8 @@ class Worker:
             if group.call is not None:
                 self._function = usercode.function(group.call)
             self._items = items(self._plan, self._guarded, self._resume.seq)
+            if group.dismissible:
+                self._items = until_told(self._items, self._slot.finishing)
 
     def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
         """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.

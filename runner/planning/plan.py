@@ -162,6 +162,7 @@ class GroupPlan:
         call: User code that does the work.
         quota: Items each worker of a consumer group takes at most; None: all that come.
         duration_ns: Producers begin no put after it.
+        dismissible: Whether producers may be told to begin no further item.
         on_error: What happens when user code raises.
         item_timeout_ns: Work on one item (a producer's: its user code giving one) may take so long; None: for ever.
         faults: What goes wrong on purpose in this group.
@@ -183,6 +184,7 @@ class GroupPlan:
     call: UserCode | None = None
     quota: int | None = None
     duration_ns: int | None = None
+    dismissible: bool = False
     on_error: ErrorPolicy = ErrorPolicy()
     item_timeout_ns: int | None = None
     faults: tuple[Fault, ...] = ()
@@ -230,6 +232,19 @@ class WorkerPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SteadyRule:
+    """When a run is steady: over `over_ns`, its throughput differed by the share `within` at most from what it is."""
+
+    within: float
+    over_ns: int
+
+    @property
+    def words(self) -> str:
+        """The rule as it is told."""
+        return f"throughput within {100 * self.within:g} % over {self.over_ns / 1e9:g} s"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a config resolves to.
 
@@ -239,6 +254,7 @@ class Plan:
         engine: What executes it.
         start_method: How the engine `processes` starts a worker.
         duration_ns: Producers stop after it; None: when their items end.
+        steady: Producers stop once it holds.
         timeout_ns: The run is stopped after it.
         pythonpath: Folders from which user code may be imported.
         on_death: What happens when a worker process dies.
@@ -258,6 +274,7 @@ class Plan:
     engine: str
     start_method: str
     duration_ns: int | None
+    steady: SteadyRule | None
     timeout_ns: int | None
     pythonpath: tuple[str, ...]
     on_death: DeathPolicy

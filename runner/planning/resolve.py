@@ -54,6 +54,7 @@ def plan(config: Config) -> Plan:
         engine=config.engine,
         start_method=config.start_method,
         duration_ns=config.duration_ns,
+        steady=_steady(config),
         timeout_ns=config.timeout_ns,
         pythonpath=tuple(config.pythonpath),
         on_death=_on_death(config),
@@ -66,6 +67,11 @@ def plan(config: Config) -> Plan:
         config_digest=hashlib.sha256(stored.encode()).hexdigest(),
         plan_digest=digest(canonical(config)),
     )
+
+
+def _steady(config: Config) -> planned.SteadyRule | None:
+    rule = config.stop_when
+    return None if rule is None else planned.SteadyRule(rule.within, round(rule.over * 1e9))
 
 
 def usable_cores() -> int:
@@ -124,6 +130,7 @@ def _groups(config: Config) -> Iterator[GroupPlan]:
 def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -> GroupPlan:
     source, length = _items(producer.items, config)
     split = producer.items is not None and producer.items.share == "split"
+    is_cut = config.duration_ns is not None or config.stop_when is not None
     return GroupPlan(
         name=name,
         role=Role.PRODUCER,
@@ -135,10 +142,11 @@ def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -
         split=split,
         payload=producer.payload,
         duration_ns=config.duration_ns,
+        dismissible=config.stop_when is not None,
         on_error=_on_error(config),
         item_timeout_ns=_ns(producer.item_timeout),
         faults=_faults(config, name),
-        planned=None if length is None or config.duration_ns is not None else length * (1 if split else producer.count),
+        planned=None if length is None or is_cut else length * (1 if split else producer.count),
     )
 
 
