@@ -66,6 +66,7 @@ class WorkerAccount:
         "deaths",
         "done",
         "done_ns",
+        "due_ns",
         "exit_code",
         "exited_ns",
         "first_began_ns",
@@ -80,6 +81,7 @@ class WorkerAccount:
         "last_size",
         "name",
         "number",
+        "paced",
         "put_ns",
         "put_wait_ns",
         "puts",
@@ -126,6 +128,9 @@ class WorkerAccount:
         self.put_wait_ns = self.get_wait_ns = 0
         self.first_began_ns = FAR
         self.waited_before_ns = 0
+        # Open pacing: how many of its puts have a lateness, when the last of them was due.
+        self.paced = 0
+        self.due_ns = 0
         # Producer: ids that begin with its name are below `beyond` (";" follows ":"); its last one, and how long.
         self.beyond = f"{name};"
         self.last_id = ""

@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from runner.analysis import objections
+from runner.analysis import lateness, objections
 from runner.analysis.accounts import CONSUMER, PRODUCER, RECOVERED
 from runner.analysis.depth import depths
 from runner.analysis.violations import Counts, Kind
@@ -42,6 +42,7 @@ def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None 
         worker.rest_until(ledger.end.t_ns if ledger.end else ledger.last_ns)
     for queue in ledger.queues.values():
         _close_queue(ledger, queue, workers, complete=incomplete is None)
+    lateness.close(ledger.violations, workers)
     _check_quotas(ledger)
     if incomplete is None:
         _check_totals(ledger)

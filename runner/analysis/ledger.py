@@ -15,7 +15,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from runner.analysis import objections, parents
+from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
 from runner.analysis.early import overtaken, unmatched_get
 from runner.analysis.fate import seal
@@ -146,6 +146,7 @@ class Ledger:
         queue.fresh_ids.append(item)
         if event.late_ns is not None:
             self.lateness.append(event.late_ns)
+            lateness.enter(self.violations, worker, event, line)
         if queue.early and item in queue.early:
             overtaken(self.violations, queue, event)
         else:
@@ -280,6 +281,9 @@ class Ledger:
             queue = self._wrong_queue(worker, worker.target, event, line)
         if event.wait_ns < 0 or event.delivery != 1:
             objections.to_put(self.violations, event, line)
+        if event.late_ns is not None:
+            self.lateness.append(event.late_ns)
+            lateness.enter(self.violations, worker, event, line)
         if worker.dead_ns == -FAR:
             objections.to_recovery(self.violations, event, line)
         if not worker.relays and not event.id.startswith(f"{worker.name}:"):

@@ -127,9 +127,10 @@ def _quota(config: Config, names: list[str]) -> str:
 
 
 def _check_load(config: Config, found: Findings, queues: list[str]) -> None:
-    if not any(group.items is None for group in config.producers.values()):
+    if not any(group.items is None or group.pacing == "open" for group in config.producers.values()):
         return
     for queue, load in saturated(config, queues).items():
         shown = "without bound" if load == inf else f"{load:.3g}"
-        message = f"the load is {shown}: more arrives than its readers can do, so the queue only grows or blocks"
+        what = "the queue only grows, or blocks and puts come too late"
+        message = f"the load is {shown}: more arrives than its readers can do, so {what}"
         found.doubtful(f"queues.{queue}", message)

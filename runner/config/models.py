@@ -99,7 +99,14 @@ class ProducerConfig(Keys):
     to: QueueName = Field("main", description="the queue it puts into; may be left out where there is one")
     items: Items | None = Field(None, description="what it puts; left out: endless, for `duration`")
     payload: Size = Field(0, description="bytes added to every item on its way")
-    sleep: Time = Field(constant(0.0), description="pause after each put")
+    sleep: Time = Field(
+        constant(0.0), description="pause after each put; with open pacing from due instant to due instant"
+    )
+    pacing: Literal["closed", "open"] = Field(
+        "closed",
+        description="closed: a pause begins when its put has returned; "
+        "open: puts are due at fixed instants, a late one follows at once",
+    )
     item_timeout: DurationAbove0 | None = Field(
         None, description="user code may take so long to give an item; past it the worker is killed, and then dead"
     )

@@ -130,6 +130,7 @@ def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -
         first=first,
         count=producer.count,
         pause=sampler(config.seed, name, "pause", producer.sleep.law(), config.time_scale),
+        open=producer.pacing == "open",
         target=producer.to,
         items=source,
         split=split,
