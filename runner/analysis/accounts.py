@@ -217,6 +217,7 @@ class QueueAccount:
         "latency",
         "lines",
         "max_depth",
+        "max_depth_warm",
         "maxsize",
         "name",
         "origins",
@@ -236,7 +237,8 @@ class QueueAccount:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
         self.batch = facts.batch if facts else 1
-        self.max_depth = 0
+        # Over the whole run, and since the end of its warm-up.
+        self.max_depth = self.max_depth_warm = 0
         # What the stages that write here read.
         self.upstream: list[QueueAccount] = []
         # One entry per put: when it began and returned, its line, its writer's number, its id's hash.

@@ -21,6 +21,7 @@ from runner.analysis.early import overtaken, unmatched_get
 from runner.analysis.fate import seal
 from runner.analysis.redelivery import get_again, redeliver
 from runner.analysis.violations import Kind, Violations
+from runner.analysis.warmup import Warmup
 from runner.log.events import (
     Done,
     Event,
@@ -69,6 +70,7 @@ class Ledger:
         self.service = array("q")
         self.lateness = array("q")
         self.sojourn = array("q")
+        self.warmup = Warmup()
         self._fresh_services: list[int] = []
         self._fresh_sojourns: list[int] = []
         self._live: dict[str, WorkerAccount] = {}
@@ -76,6 +78,29 @@ class Ledger:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
+        self._book(self._warmed_up(list(events)) if self.start is None or self.warmup.concerns else events)
+
+    def _warmed_up(self, events: list[Event]) -> list[Event]:
+        """Book the events that lie within the warm-up, of which the first of all tells; return the others."""
+        if self.start is None:
+            self._book(events[:1])
+            events = events[1:]
+        if not self.warmup.is_over:
+            first = self.warmup.length(events)
+            self._book(events[:first])
+            events = events[first:]
+            if events:
+                self.end_warmup()
+        self.warmup.cut(events)
+        return events
+
+    def end_warmup(self) -> None:
+        """Note where the warm-up ends in the books, if it has not ended before."""
+        if not self.warmup.is_over:
+            samples = len(self.service), len(self.lateness), len(self.sojourn)
+            self.warmup.mark(self.queues.values(), self.workers.values(), *samples)
+
+    def _book(self, events: Iterable[Event]) -> None:
         line = self.lines
         # One place per callee: the interpreter runs such a call twice as fast as one through a table.
         put: _Handler = self._put
@@ -338,6 +363,7 @@ class Ledger:
             self.violations.add(Kind.UNEXPECTED, "a second run.start: two logs in one file", line)
             return
         self.start = event
+        self.warmup = Warmup(event.warmup_ns)
         self.groups = event.groups
         for name, facts in event.queues.items():
             self.queues[name] = QueueAccount(name, facts)

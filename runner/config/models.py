@@ -183,6 +183,7 @@ class Config(Keys):
     )
     duration: Duration | None = Field(None, description="producers stop after this long")
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
+    warmup: Duration = Field(0.0, description="left out of the statistics, never of log or audit; not scaled")
     engine: Annotated[Literal["processes", "threads", "simulation"], Later(("ray",))] = Field(
         "processes", description="what executes the plan"
     )
@@ -248,6 +249,11 @@ class Config(Keys):
     def duration_ns(self) -> int | None:
         """`duration` in nanoseconds."""
         return None if self.duration is None else round(self.duration * 1e9)
+
+    @property
+    def warmup_ns(self) -> int:
+        """`warmup` in nanoseconds."""
+        return round(self.warmup * 1e9)
 
     @property
     def timeout_ns(self) -> int | None:

@@ -242,6 +242,7 @@ class Plan:
         start_method: How the engine `processes` starts a worker.
         duration_ns: Producers stop after it; None: when their items end.
         timeout_ns: The run is stopped after it.
+        warmup_ns: What returns before it is left out of the statistics.
         pythonpath: Folders from which user code may be imported.
         on_death: What happens when a worker process dies.
         cores: Processors that `busy` shares in a simulation.
@@ -261,6 +262,7 @@ class Plan:
     start_method: str
     duration_ns: int | None
     timeout_ns: int | None
+    warmup_ns: int
     pythonpath: tuple[str, ...]
     on_death: DeathPolicy
     hang_after_ns: int

@@ -55,6 +55,7 @@ def plan(config: Config) -> Plan:
         start_method=config.start_method,
         duration_ns=config.duration_ns,
         timeout_ns=config.timeout_ns,
+        warmup_ns=config.warmup_ns,
         pythonpath=tuple(config.pythonpath),
         on_death=_on_death(config),
         hang_after_ns=config.hang_after_ns,
@@ -221,8 +222,9 @@ def _ns(seconds: float | None) -> int | None:
 
 
 def summary_of(plan: Plan) -> Mapping[str, Any]:
-    """The plan's queues and groups as `run.start` shows them."""
+    """The plan's queues and groups, and its warm-up where there is one, as `run.start` shows them."""
     return {
+        **({"warmup_ns": plan.warmup_ns} if plan.warmup_ns else {}),
         "queues": {
             q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity}
             for q in plan.queues
