@@ -100,7 +100,14 @@ class ProducerConfig(Keys):
     to: QueueName = Field("main", description="the queue it puts into; may be left out where there is one")
     items: Items | None = Field(None, description="what it puts; left out: endless, until `duration` or `stop_when`")
     payload: Size = Field(0, description="bytes added to every item on its way")
-    sleep: Time = Field(constant(0.0), description="pause after each put")
+    sleep: Time = Field(
+        constant(0.0), description="pause after each put; with open pacing from due instant to due instant"
+    )
+    pacing: Literal["closed", "open"] = Field(
+        "closed",
+        description="closed: a pause begins when its put has returned; "
+        "open: puts are due at fixed instants, a late one follows at once",
+    )
     item_timeout: DurationAbove0 | None = Field(
         None, description="user code may take so long to give an item; past it the worker is killed, and then dead"
     )
@@ -180,6 +187,7 @@ class Config(Keys):
         None, description="producers stop once the run is steady, which ends an endless one"
     )
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
+    warmup: Duration = Field(0.0, description="left out of the statistics, never of log or audit; not scaled")
     engine: Annotated[Literal["processes", "threads", "simulation"], Later(("ray",))] = Field(
         "processes", description="what executes the plan"
     )
@@ -245,6 +253,11 @@ class Config(Keys):
     def duration_ns(self) -> int | None:
         """`duration` in nanoseconds."""
         return None if self.duration is None else round(self.duration * 1e9)
+
+    @property
+    def warmup_ns(self) -> int:
+        """`warmup` in nanoseconds."""
+        return round(self.warmup * 1e9)
 
     @property
     def timeout_ns(self) -> int | None:

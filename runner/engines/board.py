@@ -136,6 +136,11 @@ class Slot:
         self.words[self.base + STATE] = state
 
     @property
+    def zero(self) -> int:
+        """See `Board.zero`."""
+        return self.words[_ZERO]
+
+    @property
     def puts(self) -> int:
         """Puts returned."""
         return self.words[self.base + PUTS]

@@ -82,7 +82,7 @@ class Crew:
             self._tallies.append(Tally())
             self._actors.append(self._started(worker, 1))
         if self._plan.steady is not None:
-            Observer(self._plan.steady, self.calendar, self._plan.size, self._done, self._settle)
+            Observer(self._plan.steady, self.calendar, self._plan.size, self._done, self._settle, self._plan.warmup_ns)
 
     def _done(self) -> int:
         """Items that consumers have done."""

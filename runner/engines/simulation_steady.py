@@ -22,15 +22,16 @@ class Observer:
         index: Its place among those who have turns at one instant.
         done: Tells how many items are done.
         settle: Called with what the log is to say, once the run is steady.
+        begins_ns: The end of the warm-up.
     """
 
     def __init__(
         self, rule: SteadyRule, calendar: Calendar, index: int, done: Callable[[], int],
-        settle: Callable[[Steadiness], None],
+        settle: Callable[[Steadiness], None], begins_ns: int,
     ) -> None:  # fmt: skip
         self.index = index
         self.token = 0
-        self._steadiness = Steadiness(rule)
+        self._steadiness = Steadiness(rule, begins_ns)
         self._calendar = calendar
         self._done = done
         self._settle = settle

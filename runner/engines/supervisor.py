@@ -80,7 +80,7 @@ class Supervisor:
         self._streams = Streams(self._plan, live.board, repairable, self._recovery, self._readers)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._memory = OutOfMemoryKills()
-        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady)
+        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._depths = DepthSampler({name: queue.depth for name, queue in queues.items()})
         self._launch = Launch(live, context, queues)
 

@@ -92,7 +92,7 @@ class Crew:
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._fifos)
         self._depths = DepthSampler({name: fifo.depth for name, fifo in self._fifos.items()})
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
-        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady)
+        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
         self.abandoned = False
 

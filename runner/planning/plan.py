@@ -156,7 +156,8 @@ class GroupPlan:
         items: Where a producer's items come from.
         split: Whether the workers share the items (worker k of n takes every n-th) or each takes all.
         payload: Bytes added to every item on its way.
-        pause: A producer's sleep after each put.
+        pause: A producer's sleep after each put; with open pacing the time from one item's due instant to the next's.
+        open: Whether pacing is open: a producer's puts are due at instants fixed beforehand (`pacing.due_ns`).
         service: Time of work on one item, of user code what its model says; None: no work, or user code without model.
         busy: Whether the service burns CPU instead of idling.
         call: User code that does the work.
@@ -174,6 +175,7 @@ class GroupPlan:
     first: int
     count: int
     pause: Sampler
+    open: bool = False
     source: str | None = None
     target: str | None = None
     items: ItemSource = None
@@ -256,6 +258,7 @@ class Plan:
         duration_ns: Producers stop after it; None: when their items end.
         steady: Producers stop once it holds.
         timeout_ns: The run is stopped after it.
+        warmup_ns: What returns before it is left out of the statistics.
         pythonpath: Folders from which user code may be imported.
         on_death: What happens when a worker process dies.
         cores: Processors that `busy` shares in a simulation.
@@ -276,6 +279,7 @@ class Plan:
     duration_ns: int | None
     steady: SteadyRule | None
     timeout_ns: int | None
+    warmup_ns: int
     pythonpath: tuple[str, ...]
     on_death: DeathPolicy
     hang_after_ns: int

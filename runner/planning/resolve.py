@@ -56,6 +56,7 @@ def plan(config: Config) -> Plan:
         duration_ns=config.duration_ns,
         steady=_steady(config),
         timeout_ns=config.timeout_ns,
+        warmup_ns=config.warmup_ns,
         pythonpath=tuple(config.pythonpath),
         on_death=_on_death(config),
         hang_after_ns=config.hang_after_ns,
@@ -137,6 +138,7 @@ def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -
         first=first,
         count=producer.count,
         pause=sampler(config.seed, name, "pause", producer.sleep.law(), config.time_scale),
+        open=producer.pacing == "open",
         target=producer.to,
         items=source,
         split=split,
@@ -228,8 +230,9 @@ def _ns(seconds: float | None) -> int | None:
 
 
 def summary_of(plan: Plan) -> Mapping[str, Any]:
-    """The plan's queues and groups as `run.start` shows them."""
+    """The plan's queues and groups, and its warm-up where there is one, as `run.start` shows them."""
     return {
+        **({"warmup_ns": plan.warmup_ns} if plan.warmup_ns else {}),
         "queues": {
             q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity}
             for q in plan.queues
