@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from runner.queues.contract import SharedQueue
 
 _TICK_MS: Final = 100
+_BLOCKED: Final = frozenset({State.GETTING, State.PUTTING, State.SLEEPING, State.CLOSING})
+"""States in which a worker may wait in the operating system, and has to be woken to stop."""
 
 
 class Supervisor:
@@ -223,7 +225,7 @@ class Supervisor:
                 state = member.slot.state
                 if overdue(member.told, calling=state is State.CALLING):
                     member.kill()
-                elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
+                elif state in _BLOCKED:
                     member.urge()
 
     def _bury(self, member: Member) -> None:
