@@ -92,7 +92,7 @@ def _load(name: str) -> Any:
         kind = point.load()
     except Exception as error:
         raise UnusableKindError(f"cannot be imported: {_origin(point)}: {type(error).__name__}: {error}") from error
-    if wrong := _wrong(kind):
+    if wrong := what_is_wrong(kind):
         raise UnusableKindError(f"is no kind of queue: {_origin(point)}: {wrong}")
     return kind
 
@@ -108,7 +108,7 @@ def _origin(point: EntryPoint) -> str:
     return f"{point.value}{package}"
 
 
-def _wrong(kind: Any) -> str | None:
+def what_is_wrong(kind: Any) -> str | None:
     """What keeps a registered object from being a kind."""
     if not callable(kind):
         return "it cannot be called"

@@ -127,7 +127,10 @@ class Writer(Protocol):
         """
 
     def close(self) -> None:
-        """Put no more: readers see the stream's end once every writer has closed and the queue is empty."""
+        """Put no more: readers see the stream's end once every writer has closed and the queue is empty.
+
+        Where it waits, the order to stop ends it: a signal handler raises `Stopped` in it.
+        """
 
 
 class ProcessWriter(Writer, Protocol):
