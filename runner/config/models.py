@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
 
+from runner.config import kinds
 from runner.config.calls import CallConfig, Work, WorkConfig
 from runner.config.endings import SteadyConfig
 from runner.config.faults import MOST_FAULTS, FaultConfig
@@ -19,7 +20,7 @@ from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsCo
 from runner.config.keys import Keys
 from runner.config.policies import DeathConfig, ErrorConfig
 from runner.config.refusals import Later, Wanted, refuse_below, told
-from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueName, Size
+from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueKind, QueueName, Size
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
 from runner.errors import Problem
@@ -66,12 +67,9 @@ class QueueConfig(Keys):
 
     what: ClassVar[str] = "a queue"
 
-    kind: Annotated[
-        Literal["pipe", "multiprocessing.Queue"],
-        Later(("multiprocessing.SimpleQueue", "multiprocessing.Manager")),
-    ] = Field(
+    kind: QueueKind = Field(
         "pipe",
-        description="pipe: arbitrated by the kernel, no locks; multiprocessing.Queue: the standard library's",
+        description="pipe: arbitrated by the kernel, no locks; multiprocessing.…: the standard library's, with locks",
     )
     maxsize: int = Field(
         0,
@@ -87,6 +85,10 @@ class QueueConfig(Keys):
         if self.kind == "pipe" and self.maxsize > most:
             batched = " with batch" if self.batch > 1 else ""
             rule = f"at most {most:,} for kind pipe{batched}, or kind multiprocessing.Queue"
+            refuse_below((("maxsize",), told(f"{self.maxsize:,} is too large; {rule}")))
+        largest = kinds.facts(self.kind).largest_maxsize
+        if self.kind != "pipe" and largest is not None and self.maxsize > largest:
+            rule = f"at most {largest:,} for kind {self.kind}" if largest else f"kind {self.kind} keeps no bound"
             refuse_below((("maxsize",), told(f"{self.maxsize:,} is too large; {rule}")))
         return self
 

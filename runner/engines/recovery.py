@@ -231,6 +231,11 @@ class Recovery:
                 self._backlog[queue].append(handout)
         begun.clear()
 
+    def hear(self, queue: str, worker: WorkerPlan, parcel: Parcel) -> None:
+        """Log the put of a dead writer into a queue that cannot be repaired, to which a reader bears witness."""
+        about = {"queue": queue, "id": worker.item_id(parcel), **_item(parcel)}
+        self._log_recovered(about, Handout(parcel, worker, 0, recovered=True), monotonic_ns())
+
     def correction(self, queue: str) -> int:
         """What the board's account of open items does not know: puts of the dead, less what is set aside."""
         return sum(each[0] == queue for each in self.recovered) - sum(each.queue == queue for each in self.aside)

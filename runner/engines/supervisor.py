@@ -33,6 +33,7 @@ from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, stacks, standstill, waiting
 from runner.engines.stop import Stop, overdue
 from runner.engines.streams import Streams
+from runner.engines.witnesses import witnessed
 from runner.log.journal import Clock
 from runner.planning.plan import OnDeath, Role
 from runner.queues.contract import RepairableQueue
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from runner.queues.contract import SharedQueue
 
 _TICK_MS: Final = 100
+_BLOCKED: Final = frozenset({State.GETTING, State.PUTTING, State.SLEEPING, State.CLOSING})
+"""States in which a worker may wait in the operating system, and has to be woken to stop."""
 
 
 class Supervisor:
@@ -98,7 +101,17 @@ class Supervisor:
             self._kill_all()
             self._launch.close()
         self._streams.settle()
+        self._hear_witnesses()
         return self._outcome(clock)
+
+    def _hear_witnesses(self) -> None:
+        """Of queues that cannot be repaired, find the puts that the dead did not come to log."""
+        for name in self._queues.keys() - self._recovery.queues.keys():
+            writers = [member for member in self._members if member.worker.group.target == name]
+            dead = [member.worker for member in writers if not member.slot.state.ended]
+            readers = [worker for worker, _ in self._readers(name)]
+            for worker, parcel in witnessed(self._live.folder, [m.worker for m in writers], dead, readers):
+                self._recovery.hear(name, worker, parcel)
 
     def _all_ready(self) -> bool:
         return not any(member.alive and member.slot.state.keeps_the_gate for member in self._current())
@@ -235,7 +248,7 @@ class Supervisor:
                 state = member.slot.state
                 if overdue(member.told, calling=state is State.CALLING):
                     member.kill()
-                elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
+                elif state in _BLOCKED:
                     member.urge()
 
     def _bury(self, member: Member) -> None:

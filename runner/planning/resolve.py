@@ -9,6 +9,7 @@ import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.config import kinds
 from runner.config.distributions import Constant
 from runner.config.load import canonical, to_yaml
 from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
@@ -234,7 +235,7 @@ def summary_of(plan: Plan) -> Mapping[str, Any]:
     return {
         **({"warmup_ns": plan.warmup_ns} if plan.warmup_ns else {}),
         "queues": {
-            q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity}
+            q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity, **_promise(q)}
             for q in plan.queues
         },
         "groups": {
@@ -242,3 +243,8 @@ def summary_of(plan: Plan) -> Mapping[str, Any]:
             for g in plan.groups
         },
     }
+
+
+def _promise(queue: QueuePlan) -> dict[str, bool]:
+    """Whether a kind that is not mprun's own promises FIFO: who audits the log later may not have its package."""
+    return {} if queue.kind in kinds.BUILT_IN else {"fifo": kinds.facts(queue.kind).fifo}
