@@ -19,6 +19,8 @@ ENOUGH_PROBLEMS = 200
 """So many problems are told of one config; looking for more would only take time."""
 
 _LONGEST_SHOWN = 60
+_MOST_CHOICES = 30
+"""All keys of a config are told; of more names than this the first."""
 
 
 class Mark(NamedTuple):
@@ -157,8 +159,8 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 def choices(options: Iterable[str]) -> str:
     """`allowed: a, b, c`."""
     shown = list(options)
-    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
-    return f"allowed: {', '.join(shown[:20])}{more}"
+    more = f" and {len(shown) - _MOST_CHOICES} more" if len(shown) > _MOST_CHOICES else ""
+    return f"allowed: {', '.join(shown[:_MOST_CHOICES])}{more}"
 
 
 def unknown(what: str, word: str, options: Sequence[str]) -> str:
