@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.twin import Twin, twin
 
 __all__ = [
     "Advice",
     "ConfigError",
+    "Rerun",
     "Result",
     "Twin",
     "__version__",
@@ -24,6 +26,7 @@ __all__ = [
     "audit",
     "load",
     "plan",
+    "rerun",
     "run",
     "simulate",
     "twin",
@@ -39,6 +42,8 @@ _HOMES = {
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",
+    "Rerun": "runner.experiments.rerun",
+    "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
     "Twin": "runner.experiments.twin",
