@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import sub
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ import msgspec
 from runner.analysis.accounts import CONSUMER, PRODUCER
 from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
+from runner.analysis.expectations import Expectation, compared
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
 from runner.analysis.spread import Spread, spread
@@ -19,11 +20,12 @@ from runner.analysis.warmup import since
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runner.analysis.accounts import QueueAccount, WorkerAccount
     from runner.analysis.violations import Verdict
     from runner.analysis.warmup import Warmup
+    from runner.config.bounds import Bound
     from runner.log.depths import DepthSamples
     from runner.log.events import Event
 
@@ -89,7 +91,7 @@ class Summary:
     """A run in figures: the keys of `summary.json` in their order.
 
     `status` is what the log alone says; `exit_code` and `wall_s` only the caller knows, who fills them in with
-    `dataclasses.replace`. Figures that have no sample are None.
+    `dataclasses.replace`, and then what was expected, with `judged`. Figures that have no sample are None.
     """
 
     status: str
@@ -113,7 +115,13 @@ class Summary:
     workers: dict[str, WorkerFigures]
     audit: Audit
     bottleneck: str | None = None
-    expectations: list[Any] | None = None
+    expectations: list[Expectation] | None = None
+
+    def judged(self, bounds: Sequence[Bound]) -> Summary:
+        """The same with its expectations; a run that is ok but for one of them is `unmet`."""
+        found = compared(self.to_dict(), bounds) if bounds else []
+        unmet = self.status == "ok" and not all(each.met for each in found)
+        return replace(self, status="unmet" if unmet else self.status, expectations=found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and texts, ready for JSON."""

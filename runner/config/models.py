@@ -49,6 +49,7 @@ __all__ = [
 MOST_NAMES = 1_000
 MOST_WORKERS = 100_000
 MOST_CORES = 100_000
+MOST_EXPECTED = 1_000
 SEMAPHORE_MAX = 2_147_483_647
 MOST_TICKETS = 32_768
 MOST_BATCHED_TICKETS = 16_384
@@ -161,6 +162,12 @@ def _few_faults(faults: Any) -> Any:
     return faults
 
 
+def _few_expected(expected: Any) -> Any:
+    if isinstance(expected, dict) and len(expected) > MOST_EXPECTED:
+        raise told(f"{len(expected):,} bounds; at most {MOST_EXPECTED:,}")
+    return expected
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What loading found besides the values; two equal configs may differ in it."""
@@ -232,6 +239,11 @@ class Config(Keys):
         Strict(False),
         BeforeValidator(_few_faults),
     ] = Field((), description="what goes wrong on purpose")
+    expect: Annotated[
+        dict[str, Annotated[str, Wanted('a comparison and a value in quotes, such as "< 500ms"')]],
+        BeforeValidator(_few_expected),
+        Wanted('a map from metrics to bounds, such as {latency.p99: "< 500ms"}'),
+    ] = Field({}, description="bounds on figures of summary.json; one that is not met: exit 3")
 
     _found: Found = PrivateAttr(default_factory=Found)
 

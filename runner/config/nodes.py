@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENOUGH_PROBLEMS = 200
+"""So many problems are told of one config; looking for more would only take time."""
 MOST_CHOICES = 30
 """So many are listed where a word is none of what may stand there; all keys of a config fit."""
-"""So many problems are told of one config; looking for more would only take time."""
 
 _LONGEST_SHOWN = 60
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from runner.config.bounds import Bound
     from runner.planning.draws import Sampler
 
 
@@ -269,6 +270,7 @@ class Plan:
         files: File named by the config → where the run directory keeps its copy (`inputs/…`).
         config_digest: SHA-256 of `stored_config`.
         plan_digest: SHA-256 of what makes the experiment (INTERFACE: run directory).
+        expected: Bounds on figures of its summary.
     """
 
     name: str
@@ -290,6 +292,7 @@ class Plan:
     files: Mapping[str, str]
     config_digest: str
     plan_digest: str
+    expected: tuple[Bound, ...] = ()
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.config import kinds
+from runner.config.bounds import parse_comparison
 from runner.config.distributions import Constant
 from runner.config.load import canonical, to_yaml
 from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
@@ -68,6 +69,7 @@ def plan(config: Config) -> Plan:
         files=files,
         config_digest=hashlib.sha256(stored.encode()).hexdigest(),
         plan_digest=digest(canonical(config)),
+        expected=tuple(parse_comparison(path, bound) for path, bound in config.expect.items()),
     )
 
 
