@@ -31,7 +31,8 @@ CLOSED: Final = 5
 TAKEN: Final = 6
 SKIPPED: Final = 7
 UNTIL: Final = 8
-FINISH: Final = 9
+BLOCKED: Final = 9
+FINISH: Final = 10
 _WORDS: Final = 16
 _ZERO: Final = 0
 
@@ -91,6 +92,10 @@ class Board:
     def slot(self, worker: int) -> Slot:
         """The slot of the worker with this index in the plan."""
         return Slot(self.words, (1 + worker) * _WORDS)
+
+    def column(self, word: int) -> list[int]:
+        """One word of every slot, in the order of the plan: quick enough to be asked for often, of many workers."""
+        return self.words[_WORDS + word :: _WORDS].tolist()
 
     def open_items(self, plan: Plan) -> Counter[str]:
         """How many items each queue's writers put and its readers have neither done nor skipped."""
@@ -164,6 +169,11 @@ class Slot:
     def taken(self) -> int:
         """How many items of the last read it has begun to work on."""
         return self.words[self.base + TAKEN]
+
+    @property
+    def blocked_ns(self) -> int:
+        """Time that its puts and gets have waited, as far as they had to wait at all."""
+        return self.words[self.base + BLOCKED]
 
     @property
     def until(self) -> int:

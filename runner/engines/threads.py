@@ -72,7 +72,6 @@ class Crew:
     """
 
     def __init__(self, live: LiveRun, signals: Signals, watch: Watch | None) -> None:
-        self._live = live
         self._plan = live.plan
         self._chronicle = live.chronicle
         self._signals = signals
@@ -88,6 +87,7 @@ class Crew:
             )
             for queue in self._plan.queues
         }
+        self._live = replace(live, depths={name: fifo.depth for name, fifo in self._fifos.items()})
         self._hands: list[Hand] = []
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._fifos)
         self._depths = DepthSampler({name: fifo.depth for name, fifo in self._fifos.items()})

@@ -15,7 +15,7 @@ from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.engines import usercode
-from runner.engines.board import CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
+from runner.engines.board import BLOCKED, CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
 from runner.engines.faults import Faults
 from runner.engines.items import items, until_told
 from runner.engines.resume import FROM_THE_START, Resume
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _PUTTING: Final = int(State.PUTTING)
 _GETTING: Final = int(State.GETTING)
 _UNLIMITED: Final = 1 << 30
+_AT_ONCE_NS: Final = 20_000
+"""A put or get that takes no longer has not waited for anybody; the board is spared it."""
 _FAR: Final = 1 << 62
 
 
@@ -187,6 +189,8 @@ class Worker:
         except UnsendableItem as error:
             raise step.WorkFailed(UserCodeError("put", str(error), error.__cause__)) from error
         returned = monotonic_ns()
+        if returned - began > _AT_ONCE_NS:
+            words[base + BLOCKED] += returned - began
         late = None if put.due is None else began - self._zero - put.due
         self._journal.log(PUT, envelope, returned, returned - began, late)
         self._puts += 1
@@ -213,6 +217,8 @@ class Worker:
                 envelope.began = began
             count = self._writer.put(pending)
             returned = monotonic_ns()
+            if returned - began > _AT_ONCE_NS:
+                words[base + BLOCKED] += returned - began
             self._log_puts(count, returned, returned - began)
             del pending[:count]
 
@@ -244,6 +250,8 @@ class Worker:
             began = monotonic_ns()
             taken = self._reader.get(get.limit or _UNLIMITED)
             returned = monotonic_ns()
+            if returned - began > _AT_ONCE_NS:
+                words[base + BLOCKED] += returned - began
             if not taken:
                 return None
             log, wait = self._journal.log, returned - began
