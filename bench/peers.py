@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5, help="trials for each program and situation")
     parser.add_argument("--page", type=Path, help="takes the result between its figures marks")
     chosen = parser.parse_args()
-    found = page(chosen.python, chosen)
+    found = page(str(Path(chosen.python).absolute()), chosen)
     print(found)
     if chosen.page:
         head, _, rest = chosen.page.read_text().partition(BEGIN)
