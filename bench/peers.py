@@ -173,7 +173,7 @@ def killed(python: str, program: str, kills: int, *, waiting: bool) -> str:
             fate = job.fate()
         gone = job.items - fate.done
         if fate.how == "exit 0":
-            fates["recovers: all done, exit 0" if not gone else "loses items, exit 0"] += 1
+            fates["all done, exit 0" if not gone else "loses items, exit 0"] += 1
         elif fate.how == "hangs":
             fates["hangs"] += 1
         else:
