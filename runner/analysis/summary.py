@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from runner.analysis.accounts import CONSUMER, PRODUCER
+from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
@@ -67,6 +68,8 @@ class WorkerFigures:
     done: int
     busy_s: float
     wait_s: float
+    wait_put_s: float
+    wait_get_s: float
     sleep_s: float
     utilization: float | None
     incarnations: int
@@ -138,6 +141,10 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     queues = {queue.name: _queue_figures(queue, warmup, window_s, seen) for queue in ledger.queues.values()}
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
+    workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
+    times = {n: Times(w.busy_s, w.wait_put_s, w.wait_get_s, w.sleep_s) for n, w in workers.items()}
+    held = {queue.name: Queue(queue.maxsize, queue.max_depth_warm) for queue in accounts}
+    limit = bottleneck(ledger.groups, times, held, window_s)
     return Summary(
         status=_status(ledger, verdict),
         exit_code=None,
@@ -157,8 +164,9 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
         lateness=spread(since(ledger.lateness, warmup.latenesses)),
         sojourn=spread(since(ledger.sojourn, warmup.sojourns)),
         queues=queues,
-        workers={worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()},
+        workers=workers,
         audit=Audit(verdict.valid, verdict.count),
+        bottleneck=limit.sentence if limit and items.done else None,
     )
 
 
@@ -203,6 +211,8 @@ def _queue_figures(
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:
     before = warmup.of_worker(worker.name)
     busy_s = max(0, worker.busy_ns - before.busy_ns) / _NS
+    wait_put_s = max(0, worker.blocked_ns - before.blocked_ns) / _NS
+    wait_get_s = max(0, worker.starved_ns - before.starved_ns) / _NS
     share = busy_s / window_s if window_s else 0.0
     return WorkerFigures(
         role=worker.role,
@@ -210,7 +220,9 @@ def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> W
         gets=worker.gets,
         done=worker.done,
         busy_s=busy_s,
-        wait_s=max(0, worker.wait_ns - before.wait_ns) / _NS,
+        wait_s=wait_put_s + wait_get_s,
+        wait_put_s=wait_put_s,
+        wait_get_s=wait_get_s,
         sleep_s=max(0, worker.sleep_ns - before.sleep_ns) / _NS,
         utilization=None if worker.role == PRODUCER else share,
         incarnations=worker.incarnations,

@@ -46,7 +46,8 @@ class WorkerBefore:
 
     done: int = 0
     busy_ns: int = 0
-    wait_ns: int = 0
+    blocked_ns: int = 0
+    starved_ns: int = 0
     sleep_ns: int = 0
     began: bool = False
 
@@ -95,7 +96,9 @@ class Warmup:
             slept, began = worker.sleep_ns, worker.role == PRODUCER and worker.first_began_ns != FAR
             if began:
                 slept += self.ns - worker.first_began_ns - (worker.wait_ns - worker.waited_before_ns)
-            self._workers[worker.name] = WorkerBefore(worker.done, worker.busy_ns, worker.wait_ns, slept, began)
+            self._workers[worker.name] = WorkerBefore(
+                worker.done, worker.busy_ns, worker.blocked_ns, worker.starved_ns, slept, began
+            )  # fmt: skip
             self._awaited |= {(kind, worker.name) for kind in _OPERATIONS.get(worker.role, (Get, Put, Done))}
 
     def _area(self, queue: QueueAccount) -> int:
@@ -118,8 +121,10 @@ class Warmup:
             part = max(0, self.ns - (event.t_ns - lasted))
             if isinstance(event, Done):
                 before.busy_ns += part
+            elif isinstance(event, Get):
+                before.starved_ns += part
             else:
-                before.wait_ns += part
+                before.blocked_ns += part
                 before.sleep_ns -= part if before.began else 0
             if not awaited:
                 return
