@@ -123,12 +123,17 @@ class Job:
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self._process = subprocess.Popen(command, stdout=out, stderr=err, start_new_session=True, cwd=folder)
 
-    def fate(self) -> Fate:
-        """Kill a worker once some items are done, and see what comes of it."""
+    def fate(self, turn: int) -> Fate:
+        """Kill a worker once some items are done, and see what comes of it.
+
+        By turns it is the one that did the last item and the one that did not: of those who wait at a queue with a
+        lock, one waits for an item and holds the lock, the other waits for the lock.
+        """
         while not (victims := self._victims()) and self._process.poll() is None:
             time.sleep(0.01)
+        others = [pid for pid in victims if pid != victims[-1]]
         if victims:
-            os.kill(victims[-1], signal.SIGKILL)
+            os.kill(others[-1] if others and turn % 2 else victims[-1], signal.SIGKILL)
         try:
             code = self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -167,10 +172,10 @@ def killed(python: str, program: str, kills: int, *, waiting: bool) -> str:
     """What became of a program, over several trials."""
     fates: Counter[str] = Counter()
     lost: list[int] = []
-    for _ in range(kills):
+    for turn in range(kills):
         with tempfile.TemporaryDirectory(prefix="mprun-bench-", ignore_cleanup_errors=True) as folder:
             job = Job(python, program, Path(folder), waiting=waiting)
-            fate = job.fate()
+            fate = job.fate(turn)
         gone = job.items - fate.done
         if fate.how == "exit 0":
             fates["all done, exit 0" if not gone else "loses items, exit 0"] += 1
@@ -214,7 +219,7 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="of the environment that has the peers")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--items", type=int, default=40_000)
-    parser.add_argument("--kills", type=int, default=5, help="trials for each program and situation")
+    parser.add_argument("--kills", type=int, default=6, help="trials for each program and situation")
     parser.add_argument("--page", type=Path, help="takes the result between its figures marks")
     chosen = parser.parse_args()
     found = page(str(Path(chosen.python).absolute()), chosen)
