@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-pacing clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-pacing bench-peers clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +61,11 @@ bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain s
 bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
 	$(BIN)/python bench/pacing.py $(ARGS)
 
+bench-peers: .venv/.core .venv/.compiled .venv-peers/.all ## mprun beside its peers, into docs/explanation/peers.md (minutes)
+	$(BIN)/python bench/peers.py --python .venv-peers/bin/python --page docs/explanation/peers.md $(ARGS)
+
 clean: ## remove all that make made; runs/ stays
-	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find runner tests bench configs docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing `venv` puts there: its presence says that the environment is whole.
@@ -84,6 +87,14 @@ clean: ## remove all that make made; runs/ stays
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install --editable '.[analysis]' --group dev
 	@touch .venv/.core $@
+
+# One after the other where they cannot all be had (faster-fifo is compiled): bench/peers.py says which are missing.
+.venv-peers/.all: pyproject.toml | .venv/bin/pip
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip -qq install --upgrade 'pip>=25.1'
+	.venv-peers/bin/python -m pip -qq install --group peers || \
+		for peer in faster-fifo joblib mpire; do .venv-peers/bin/python -m pip -qq install $$peer || true; done
+	@touch $@
 
 # Where PYTHONDONTWRITEBYTECODE is set, every start would compile the package anew.
 .venv/.compiled: $(SOURCES) | .venv/bin/pip

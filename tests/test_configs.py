@@ -21,7 +21,9 @@ def name(path: Path) -> str:
 
 
 def test_the_promised_examples_are_there() -> None:
-    assert {"a-worker-dies", "back-pressure", "default", "pipeline", "speed-up"} <= {path.stem for path in EXAMPLES}
+    assert {"a-worker-dies", "back-pressure", "bursty-arrivals", "default", "pipeline", "speed-up"} <= {
+        path.stem for path in EXAMPLES
+    }
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name)
@@ -55,6 +57,7 @@ def test_default_is_the_program_of_the_tutorial() -> None:
 SIMULATED = {
     "a-worker-dies": (1.871188258, 30, 0.5257476729032258, 18),
     "back-pressure": (4.164821827, 40, 0.555159640225, 5),
+    "bursty-arrivals": (4.021028755, 200, 0.02795576156, 3),
     "default": (41.0, 20, 4.85, 5),
     "pipeline": None,
     "speed-up": (2.137838709, 200, 1.07591394562, 198),
@@ -77,6 +80,23 @@ def test_has_a_golden_simulated_outcome(path: Path) -> None:
     makespan_s, items, latency_s, most = golden
     assert (summary["makespan_s"], done, depth) == (makespan_s, items, most)
     assert summary["latency"]["mean"] == pytest.approx(latency_s)
+
+
+def test_bursty_arrivals_wait_at_the_door_or_in_the_queue_and_closed_pacing_hides_it() -> None:
+    """The table of docs/tutorial/bursty-arrivals.md."""
+    page = (CONFIGS.parent / "docs" / "tutorial" / "bursty-arrivals.md").read_text()
+    changes: dict[str, dict[str, object]] = {
+        "room for three": {},
+        "room for all": {"queues.shop.maxsize": 0},
+        "closed pacing": {"producers.customers.pacing": "closed"},
+    }
+    for words, change in changes.items():
+        summary = runner.simulate(load(CONFIGS / "bursty-arrivals.yaml", change), store=False).summary
+        latency, late = summary["latency"]["mean"] * 1e3, summary["lateness"]["mean"]
+        told = ["-", "-"] if late is None else [f"{late * 1e3:.3g} ms", f"{latency + late * 1e3:.1f} ms"]
+        depth = summary["queues"]["shop"]["max_depth"]
+        row = " | ".join([words, f"{latency:.1f} ms", *told, f"{summary['throughput']:.1f}", str(depth)])
+        assert f"| {row} |" in page
 
 
 @pytest.mark.process

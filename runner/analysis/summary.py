@@ -151,7 +151,7 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     accounts = ledger.queues.values()
     workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
     times = {n: Times(w.busy_s, w.wait_put_s, w.wait_get_s, w.sleep_s) for n, w in workers.items()}
-    held = {queue.name: Queue(queue.maxsize, queue.max_depth) for queue in accounts}
+    held = {queue.name: Queue(queue.maxsize, queue.max_depth_warm) for queue in accounts}
     limit = bottleneck(ledger.groups, times, held, window_s)
     return Summary(
         status=_status(ledger, verdict),
@@ -219,8 +219,8 @@ def _queue_figures(
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:
     before = warmup.of_worker(worker.name)
     busy_s = max(0, worker.busy_ns - before.busy_ns) / _NS
-    blocked_ns = max(0, worker.blocked_ns - before.blocked_ns)
-    starved_ns = max(0, worker.starved_ns - before.starved_ns)
+    wait_put_s = max(0, worker.blocked_ns - before.blocked_ns) / _NS
+    wait_get_s = max(0, worker.starved_ns - before.starved_ns) / _NS
     share = busy_s / window_s if window_s else 0.0
     return WorkerFigures(
         role=worker.role,
@@ -228,9 +228,9 @@ def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> W
         gets=worker.gets,
         done=worker.done,
         busy_s=busy_s,
-        wait_s=(blocked_ns + starved_ns) / _NS,
-        wait_put_s=blocked_ns / _NS,
-        wait_get_s=starved_ns / _NS,
+        wait_s=wait_put_s + wait_get_s,
+        wait_put_s=wait_put_s,
+        wait_get_s=wait_get_s,
         sleep_s=max(0, worker.sleep_ns - before.sleep_ns) / _NS,
         utilization=None if worker.role == PRODUCER else share,
         incarnations=worker.incarnations,
