@@ -87,7 +87,7 @@ def test_has_a_golden_simulated_outcome(path: Path) -> None:
 
 def test_bursty_arrivals_wait_at_the_door_or_in_the_queue_and_closed_pacing_hides_it() -> None:
     """The table of docs/lessons/bursty-arrivals.md."""
-    page = (CONFIGS.parent / "docs" / "tutorial" / "bursty-arrivals.md").read_text()
+    page = (CONFIGS.parent / "docs" / "lessons" / "bursty-arrivals.md").read_text()
     changes: dict[str, dict[str, object]] = {
         "room for three": {},
         "room for all": {"queues.shop.maxsize": 0},
