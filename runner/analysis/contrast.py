@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _EQUAL: Final = 1e-12
 """Relative difference of figures that only rounding tells apart."""
+_UNSURE: Final = 0.5
+"""Share of the first figure that its own interval may reach to a side, for the ratio to have one."""
 _STRAIGHT: Final = 1e-6
 """Skewness below which there is none."""
 
@@ -56,7 +58,8 @@ class Contrast:
         pairs: So many items on both sides were compared with themselves; None: the runs were, as wholes.
         difference: Other less first; over the pairs, where there are.
         low, high: The interval of 95 % that it lies in; None: no interval is known.
-        relative, relative_low, relative_high: The same as shares of the first; None where that is 0.
+        relative, relative_low, relative_high: The same as shares of the first; None where that is 0, and no interval
+            where it is itself hardly known.
         p: Probability of such a difference, or a larger one, by chance; None without an interval.
         drifts: Whether the figure drifts over the run.
         why: Why there is no interval; None where there is one.
@@ -107,7 +110,7 @@ def contrasted(
         level: Whether it can have no interval where it drifts, as of a percentile.
     """
     if first.value is None or other.value is None or not first.deviations or not other.deviations:
-        return plainly(metric, unit, first, other, "too few samples for an interval")
+        return plainly(metric, unit, first, other, "too few independent samples")
     a, b = first.value, other.value
     found = plainly(metric, unit, first, other, "")
     whole = _error(first.deviations, other.deviations, 1.0, paired=paired)
@@ -122,6 +125,9 @@ def contrasted(
         drifts=whole.drifts, why=None,
     )  # fmt: skip
     if a == 0:
+        return found
+    own = _reach(error(first.deviations))
+    if max(own) > _UNSURE * abs(a):
         return found
     relative = difference / a
     below, above = _reach(_error(first.deviations, other.deviations, 1 + relative, paired=paired))

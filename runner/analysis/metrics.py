@@ -13,7 +13,6 @@ from runner.analysis.accounts import PRODUCER
 from runner.analysis.batches import Sample, batches
 from runner.analysis.contrast import Contrast, Figure, contrasted, plainly
 from runner.analysis.depth import areas, depths
-from runner.analysis.spread import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +64,7 @@ def contrasts(first: Reading, other: Reading, *, paired: bool) -> Iterator[Contr
             yield from _durations(f"groups.{group}.service", own, its, paired=paired)
         used = [_utilization(run, group, _windows(first, other)) for run in (first, other)]
         if any(each.value is not None for each in used):
-            yield contrasted(f"groups.{group}.utilization", "share", *used, paired=paired)
+            yield contrasted(f"groups.{group}.utilization", "share", used[0], used[1], paired=paired)
 
 
 def series(run: Reading, measure: str) -> Series:
@@ -123,7 +122,7 @@ def _durations(metric: str, first: Series, other: Series, *, paired: bool) -> It
             found, first=values[0].value, other=values[1].value, samples=(len(whole[0]), len(whole[1])), pairs=pairs
         )
     most = [Figure(max(sample.ns) / _NS if len(sample) else None, (), len(sample)) for sample in whole]
-    yield plainly(f"{metric}.max", "s", *most, _ONE_VALUE)
+    yield plainly(f"{metric}.max", "s", most[0], most[1], _ONE_VALUE)
 
 
 def _mean(sample: Sample) -> Figure:
@@ -144,11 +143,11 @@ def _paces(first: Reading, other: Reading, *, paired: bool) -> Iterator[Contrast
     rates = [_rate(run, into) for run in (first, other)]
     spans = [_span(run, rate) for run, rate in zip((first, other), rates, strict=True)]
     yield (
-        contrasted("makespan_s", "s", *spans, paired=paired)
+        contrasted("makespan_s", "s", spans[0], spans[1], paired=paired)
         if all(map(_is_fixed, (first, other)))
-        else plainly("makespan_s", "s", *spans, f"{_ONE_VALUE}: how many items are done is not fixed")
+        else plainly("makespan_s", "s", spans[0], spans[1], f"{_ONE_VALUE}: how many items are done is not fixed")
     )
-    yield contrasted("throughput", "items/s", *rates, paired=paired)
+    yield contrasted("throughput", "items/s", rates[0], rates[1], paired=paired)
 
 
 def _windows(first: Reading, other: Reading) -> int:
@@ -206,9 +205,9 @@ def _utilization(run: Reading, group: str, into: int) -> Figure:
 def _depths(queue: str, first: Reading, other: Reading, *, paired: bool) -> Iterator[Contrast]:
     into = _windows(first, other)
     means = [_mean_depth(run, queue, into) for run in (first, other)]
-    yield contrasted(f"queues.{queue}.mean_depth", "items", *means, paired=paired)
+    yield contrasted(f"queues.{queue}.mean_depth", "items", means[0], means[1], paired=paired)
     most = [_max_depth(run, queue) for run in (first, other)]
-    yield plainly(f"queues.{queue}.max_depth", "items", *most, _ONE_VALUE)
+    yield plainly(f"queues.{queue}.max_depth", "items", most[0], most[1], _ONE_VALUE)
 
 
 def _mean_depth(run: Reading, queue: str, into: int) -> Figure:
