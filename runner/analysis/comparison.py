@@ -41,16 +41,16 @@ def draws(first: Reading, other: Reading) -> Draws:
     names = dict.fromkeys([*first.dones.names, *other.dones.names])
     same = different = 0
     for name in names:
-        planned = [
-            [(item, ns) for item, part, ns in zip(run.dones.items, run.dones.parts, run.dones.figures["planned"],
-                                                 strict=True)
-             if part == run.dones.names.get(name) and ns != UNKNOWN]
-            for run in (first, other)
-        ]  # fmt: skip
-        pairs = paired_up(*(Series([i for i, _ in side], [ns for _, ns in side]) for side in planned))
-        agree = sum(a == b for a, b in zip(*pairs, strict=True))
-        same, different = same + agree, different + len(pairs[0]) - agree
+        ours, theirs = paired_up(_planned(first, name), _planned(other, name))
+        agree = sum(a == b for a, b in zip(ours, theirs, strict=True))
+        same, different = same + agree, different + len(ours) - agree
     return Draws(seeds[0] is not None and seeds[0] == seeds[1], same, different)
+
+
+def _planned(run: Reading, group: str) -> Series:
+    planned = zip(run.dones.of(group, run.dones.items), run.dones.of(group, run.dones.figures["planned"]), strict=True)
+    known = [(item, ns) for item, ns in planned if ns != UNKNOWN]
+    return Series([item for item, _ in known], [ns for _, ns in known])
 
 
 def figures(first: Reading, other: Reading, found: Draws) -> Sequence[Contrast]:

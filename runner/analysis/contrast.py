@@ -151,11 +151,12 @@ def _error(first: Sequence[float], other: Sequence[float], weight: float, *, pai
         return error([b - weight * a for a, b in zip(first, other, strict=True)])
     own, its = error([weight * each for each in first]), error(other)
     variance = own.variance + its.variance
+    drifts = own.drifts or its.drifts
     if not variance:
-        return Error(0.0, own.freedom)
+        return Error(0.0, own.freedom, drifts=drifts)
     squares = own.variance**2 / own.freedom + its.variance**2 / its.freedom
     cubes = its.skew * its.variance**1.5 - own.skew * own.variance**1.5
-    return Error(variance, variance**2 / squares, cubes / variance**1.5, own.drifts or its.drifts)
+    return Error(variance, variance**2 / squares, cubes / variance**1.5, drifts)
 
 
 def _is_concentrated(first: Sequence[float], other: Sequence[float], *, paired: bool) -> bool:

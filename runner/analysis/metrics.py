@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 from functools import partial
-from itertools import compress, pairwise
+from itertools import pairwise
 from operator import sub
 from typing import TYPE_CHECKING, Final
 
@@ -97,8 +97,7 @@ def paired_up(first: Series, other: Series) -> tuple[list[int], list[int]]:
 
 
 def _part(rows: Rows, figure: str, part: str) -> Series:
-    chosen = rows.chosen(part)
-    return Series([*compress(rows.items, chosen)], [*compress(rows.figures[figure], chosen)])
+    return Series(rows.of(part, rows.items), rows.of(part, rows.figures[figure]))
 
 
 def _durations(metric: str, first: Series, other: Series, *, paired: bool) -> Iterator[Contrast]:
@@ -191,15 +190,14 @@ def _is_fixed(run: Reading) -> bool:
 def _utilization(run: Reading, group: str, into: int) -> Figure:
     """Share of the makespan that the group's workers worked, on average."""
     count = run.working.get(group, 0)
-    chosen = run.dones.chosen(group)
-    worked, ended = [*compress(run.dones.figures["service"], chosen)], run.dones.instants(group)
+    worked, ended = run.dones.of(group, run.dones.figures["service"]), run.dones.of(group, run.dones.ended)
     if not count or run.last_ns <= 0:
         return Figure(None)
     share = sum(worked) / (count * run.last_ns)
     if not into:
         return Figure(share, (), len(worked))
-    began = sorted(map(sub, compress(run.dones.ended, chosen), worked))
-    return Figure(share, _by_window(run, began, ended, share * count, into, count), len(worked))
+    began = sorted(map(sub, ended, worked))
+    return Figure(share, _by_window(run, began, sorted(ended), share * count, into, count), len(worked))
 
 
 def _depths(queue: str, first: Reading, other: Reading, *, paired: bool) -> Iterator[Contrast]:
@@ -211,19 +209,18 @@ def _depths(queue: str, first: Reading, other: Reading, *, paired: bool) -> Iter
 
 
 def _mean_depth(run: Reading, queue: str, into: int) -> Figure:
-    puts, gets = run.puts.instants(queue), run.gets.instants(queue)
-    if run.last_ns <= 0 or not puts:
+    came, left = run.passages(queue)
+    if run.last_ns <= 0 or not came:
         return Figure(None)
-    whole = [put - get for put, get in zip(areas(puts, [run.last_ns]), areas(gets, [run.last_ns]), strict=True)]
-    depth = whole[0] / run.last_ns
-    return Figure(depth, _by_window(run, puts, gets, depth, into, 1) if into else (), len(gets))
+    held = areas(came, [run.last_ns])[0] - areas(left, [run.last_ns])[0]
+    depth = held / run.last_ns
+    return Figure(depth, _by_window(run, came, left, depth, into, 1) if into else (), len(left))
 
 
 def _max_depth(run: Reading, queue: str) -> Figure:
-    puts = run.puts.instants(queue)
-    chosen = run.gets.chosen(queue)
-    began = map(sub, compress(run.gets.ended, chosen), compress(run.gets.figures["wait_get"], chosen))
-    return Figure(float(max(depths(puts, began), default=0)) if puts else None, (), len(puts))
+    came, _ = run.passages(queue)
+    began = run.gets.of(queue, map(sub, run.gets.ended, run.gets.figures["wait_get"]))
+    return Figure(float(max(depths(came, began), default=0)) if came else None, (), len(came))
 
 
 def _by_window(

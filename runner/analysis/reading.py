@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from runner.log.events import Event
 
 UNKNOWN: Final = -1
-_FATES: Final[dict[Any, str]] = {Left: "left", Failed: "failed", Lost: "lost", Redelivery: "redelivered"}
+_FATES: Final[dict[Any, str]] = {Left: "left", Failed: "failed", Lost: "lost"}
+_NEVER: Final = 1 << 62
 
 
 class Numbers:
@@ -66,9 +67,9 @@ class Rows:
         self.parts.append(self.names.setdefault(part, len(self.names)))
         self.ended.append(ended)
 
-    def instants(self, part: str) -> list[int]:
-        """When the rows of a part ended, ascending."""
-        return sorted(compress(self.ended, self.chosen(part)))
+    def of(self, part: str, values: Iterable[int]) -> list[int]:
+        """Of values, one for each row, those of the rows of this part."""
+        return [*compress(values, self.chosen(part))]
 
     def chosen(self, part: str) -> list[bool]:
         """For each row whether it is of this part."""
@@ -97,18 +98,20 @@ class Reading:
         self.start: RunStart | None = None
         self.status: str | None = None
         self.last_ns = 0
-        self.counts = dict.fromkeys(("put", "done", *_FATES.values()), 0)
+        self.counts = dict.fromkeys(("put", "done", *_FATES.values(), "redelivered"), 0)
         self.puts = Rows("wait_put")
         self.gets = Rows("wait_get", "latency")
         self.dones = Rows("service", "planned")
         self.lateness: tuple[array[int], array[int]] = (array("I"), array("q"))
         self.finished: tuple[array[int], array[int], array[int]] = (array("I"), array("I"), array("q"))
-        self._began = array("q")
+        self._began = _Instants()
+        self._returned = _Instants()
+        self._besides: dict[str, list[int]] = {}
         self._roles: dict[str, tuple[str, str | None]] = {}
         self._targets: dict[str, str] = {}
         self._handlers: dict[Any, Callable[[Any], None]] = {
             Put: self._put, Get: self._get, Done: self._done, RunStart: self._run_start, RunEnd: self._run_end,
-            WorkerStart: self._worker_start, **dict.fromkeys(_FATES, self._fate),
+            WorkerStart: self._worker_start, Redelivery: self._redelivery, **dict.fromkeys(_FATES, self._fate),
         }  # fmt: skip
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -127,14 +130,23 @@ class Reading:
 
     def sojourns(self) -> tuple[array[int], array[int]]:
         """Of each item that a consumer did: its number, and the time since its producer's put began."""
-        items, roots, ended = self.finished
-        known = self._began
+        began = self._began
         rows = [
-            (item, done - known[root])
-            for item, root, done in zip(items, roots, ended, strict=True)
-            if root < len(known) and known[root] != _NEVER
+            (item, ended - since)
+            for item, root, ended in zip(*self.finished, strict=True)
+            if (since := began.get(root)) is not None
         ]
         return array("I", [item for item, _ in rows]), array("q", [ns for _, ns in rows])
+
+    def passages(self, queue: str) -> tuple[list[int], list[int]]:
+        """When items came into a queue, as puts and redeliveries returned, and when they left it; both ascend.
+
+        They left it as their get returned; where that was before their put returned, then.
+        """
+        came = self.puts.of(queue, self.puts.ended) + self._besides.get(queue, [])
+        gets = zip(self.gets.of(queue, self.gets.items), self.gets.of(queue, self.gets.ended), strict=True)
+        left = [max(ended, self._returned.get(item) or ended) for item, ended in gets]
+        return sorted(came), sorted(left)
 
     def _run_start(self, event: RunStart) -> None:
         if self.start is None:
@@ -147,19 +159,22 @@ class Reading:
         if event.role is not None:
             self._roles[event.worker] = (event.group or group_of(event.worker), event.role)
 
-    def _fate(self, event: Event) -> None:
+    def _fate(self, event: Left | Failed | Lost) -> None:
         self.counts[_FATES[type(event)]] += 1
+
+    def _redelivery(self, event: Redelivery) -> None:
+        self.counts["redelivered"] += 1
+        self._besides.setdefault(event.queue, []).append(event.t_ns)
 
     def _put(self, event: Put) -> None:
         item = self.numbers.of(event.queue, event.id)
+        self._returned.note(item, event.t_ns, self.numbers.count)
         if self._role(event.worker)[1] not in (STAGE, CONSUMER):
             self.counts["put"] += 1
             self._targets.setdefault(event.worker, event.queue)
-            began = self._began
-            if item >= len(began):
-                began.extend([_NEVER] * (max(self.numbers.count, 2 * len(began)) - len(began)))
-            began[item] = event.t_ns - event.wait_ns
+            self._began.note(item, event.t_ns - event.wait_ns, self.numbers.count)
         if event.recovered:
+            self._besides.setdefault(event.queue, []).append(event.t_ns)
             return
         self._passed(event.t_ns)
         self.puts.add(item, event.queue, event.t_ns)
@@ -211,7 +226,21 @@ class Reading:
         self.last_ns = max(self.last_ns, t_ns)
 
 
-_NEVER: Final = 1 << 62
+class _Instants:
+    """An instant for each number that has one."""
+
+    def __init__(self) -> None:
+        self._ns = array("q")
+
+    def note(self, number: int, ns: int, most: int) -> None:
+        """Enter one; `most` numbers there are so far."""
+        known = self._ns
+        if number >= len(known):
+            known.extend([_NEVER] * (max(most, 2 * len(known)) - len(known)))
+        known[number] = ns
+
+    def get(self, number: int) -> int | None:
+        return self._ns[number] if number < len(self._ns) and self._ns[number] != _NEVER else None
 
 
 def group_of(worker: str) -> str:
