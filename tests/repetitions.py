@@ -39,10 +39,11 @@ class Scene:
 
     def text(self, items: int, factor: float) -> str:
         """Of the config, with the service so many times as long."""
+        service = self.service_ms * factor
         return (
             f"queues: {{main: {{maxsize: {self.bound}}}}}\n"
             f"producers: {{p: {{items: {items}, sleep: {{distribution: exponential, mean: 10ms}}}}}}\n"
-            f"consumers: {{c: {{count: 2, sleep: {{distribution: exponential, mean: {self.service_ms * factor}ms}}}}}}\n"
+            f"consumers: {{c: {{count: 2, sleep: {{distribution: exponential, mean: {service}ms}}}}}}\n"
         )
 
 
@@ -69,7 +70,9 @@ def compared(scene: Scene, items: int, factor: float, repetition: int, *, one_se
 
 def covered(found: Sequence[Sequence[Contrast]], metric: str, truth: float | None = None) -> tuple[int, int]:
     """In how many repetitions the interval of a metric contains the truth, and in how many there is one."""
-    mine = [each for figures in found for each in figures if each.metric == metric and each.difference is not None]
+    mine = [
+        each for repetition in found for each in repetition if each.metric == metric and each.difference is not None
+    ]
     if truth is None:
         truth = fmean(each.difference or 0.0 for each in mine)
     known = [(each.low, each.high) for each in mine if each.low is not None and each.high is not None]
@@ -78,7 +81,7 @@ def covered(found: Sequence[Sequence[Contrast]], metric: str, truth: float | Non
 
 def relatively_covered(found: Sequence[Sequence[Contrast]], metric: str, truth: float) -> int:
     """In how many repetitions the relative interval of a metric contains the truth."""
-    ends = [(e.relative_low, e.relative_high) for figures in found for e in figures if e.metric == metric]
+    ends = [(e.relative_low, e.relative_high) for repetition in found for e in repetition if e.metric == metric]
     return sum(low <= truth <= high for low, high in ends if low is not None and high is not None)
 
 
@@ -89,9 +92,9 @@ def main(repetitions: int = 100, items: int = 2000) -> None:
             found = [compared(scene, items, SLOWER, each, one_seed=one_seed) for each in range(repetitions)]
             sys.stdout.write(f"\n{name}, service 10 % slower, {'one seed' if one_seed else 'two seeds'}\n")
             service = scene.service_ms / 1000 * (SLOWER - 1)
-            for metric in dict.fromkeys(each.metric for figures in found for each in figures):
+            for metric in dict.fromkeys(each.metric for repetition in found for each in repetition):
                 inside, known = covered(found, metric, service if metric == "service.mean" else None)
-                differs = sum(each.differs for figures in found for each in figures if each.metric == metric)
+                differs = sum(each.differs for repetition in found for each in repetition if each.metric == metric)
                 if known:
                     sys.stdout.write(f"  {metric:26} covers {inside:3} of {known:3}   said to differ {differs:3}\n")
             sys.stdout.flush()

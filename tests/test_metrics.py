@@ -125,7 +125,8 @@ def test_draws_agree_by_seed_or_by_plan() -> None:
     assert compared(simulated(text, seed=1), simulated(text, seed=1, time_scale=1.1)) == (True, 0, 20, True)
 
 
-RELAY = """{"event":"run.start","t_ns":0,"schema":1,"queues":{"a":{"kind":"pipe","maxsize":0},"b":{"kind":"pipe","maxsize":
+RELAY = """{"event":"run.start","t_ns":0,
+"schema":1,"queues":{"a":{"kind":"pipe","maxsize":0},"b":{"kind":"pipe","maxsize":
 0}},"groups":{"p":{"role":"producer","to":"a","count":1,"planned":1},"s":{"role":"stage","from":"a","to":"b","count":1},
 "c":{"role":"consumer","from":"b","count":1}}}"""
 

@@ -53,7 +53,7 @@ def events(run: str | Path | None = None, out: str | Path = "runs") -> duckdb.Du
         ImportError: DuckDB is not installed.
         LogError: There is no event log.
     """
-    if find_spec("duckdb") is None:
+    if not _is_installed():
         raise ImportError("runner.events needs DuckDB; pip install 'mprun[analysis]'", name="duckdb")
     named = None if run is None else str(run)
     log = Path(named) if named is not None and Path(named).is_file() else find(named, Path(out)).log
@@ -100,3 +100,10 @@ def _salvaged(folder: Path) -> duckdb.DuckDBPyRelation:
                 file.writelines(encoder.encode(event) + b"\n" for event in chunk)
         _relation(path).filter(_WHOLE).create(name)
     return duckdb.table(name)
+
+
+def _is_installed() -> bool:
+    try:
+        return find_spec("duckdb") is not None
+    except ValueError:  # it was kept from being imported
+        return False
