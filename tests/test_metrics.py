@@ -70,8 +70,13 @@ def wanted(summary: dict[str, Any]) -> dict[str, float | None]:
 
 @pytest.mark.parametrize(
     "events",
-    [*(events_of(legal_log(topology)) for topology in TOPOLOGIES), simulated(STAGES), simulated(DEATHS)],
-    ids=["plain", "bounded", "stages", "batches", "quotas", "simulated stages", "simulated deaths"],
+    [
+        *(events_of(legal_log(topology)) for topology in TOPOLOGIES),
+        simulated(STAGES),
+        simulated(DEATHS),
+        simulated(STAGES, warmup=0.2),
+    ],
+    ids=["plain", "bounded", "stages", "batches", "quotas", "simulated stages", "simulated deaths", "warm-up"],
 )
 def test_the_figures_are_the_summarys(events: list[Event]) -> None:
     reading = read(events)

@@ -169,9 +169,8 @@ def test_queues(result: runner.Result) -> None:
     found = {name: (q["max_depth"], q["mean_depth"]) for name, q in result.summary["queues"].items()}
     assert rows == {name: pytest.approx(figures, rel=1e-9) for name, figures in found.items()}
     for name, queue in result.summary["queues"].items():
-        (row,) = asked(
-            result, f"{SPREAD} SELECT latency_ns AS ns FROM events WHERE event = 'get' AND queue = '{name}')"
-        )
+        latency = f"{DURATIONS['latency']} AND queue = '{name}'"
+        (row,) = asked(result, f"{SPREAD} {latency})")
         assert row == near(queue["latency"])
 
 

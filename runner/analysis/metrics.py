@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import compress, pairwise
 from operator import sub
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from runner.analysis.accounts import PRODUCER
 from runner.analysis.batches import Sample, batches
 from runner.analysis.contrast import Contrast, Figure, contrasted, plainly
 from runner.analysis.depth import areas, depths
+from runner.analysis.warmup import Warmup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,13 +55,13 @@ def contrasts(first: Reading, other: Reading, *, paired: bool) -> Iterator[Contr
     queues = dict.fromkeys([*first.gets.names, *other.gets.names])
     for queue in queues:
         if len(queues) > 1:
-            own, its = (_part(run.gets, "latency", queue) for run in (first, other))
+            own, its = (_part(run.gets, "latency", queue, run.since_ns) for run in (first, other))
             yield from _durations(f"queues.{queue}.latency", own, its, paired=paired)
         yield from _depths(queue, first, other, paired=paired)
     groups = dict.fromkeys([*first.working, *other.working])
     for group in groups:
         if len(groups) > 1:
-            own, its = (_part(run.dones, "service", group) for run in (first, other))
+            own, its = (_part(run.dones, "service", group, run.since_ns) for run in (first, other))
             yield from _durations(f"groups.{group}.service", own, its, paired=paired)
         used = [_utilization(run, group, _windows(first, other)) for run in (first, other)]
         if any(each.value is not None for each in used):
@@ -71,15 +72,22 @@ def series(run: Reading, measure: str) -> Series:
     """All durations of one kind in a run."""
     match measure:
         case "latency" | "wait_get":
-            return Series(run.gets.items, run.gets.figures[measure])
+            return _since(run.gets, measure, run.since_ns)
         case "wait_put":
-            return Series(run.puts.items, run.puts.figures[measure])
+            return _since(run.puts, measure, run.since_ns)
         case "service":
-            return Series(run.dones.items, run.dones.figures[measure])
+            return _since(run.dones, measure, run.since_ns)
         case "lateness":
             return Series(*run.lateness)
         case _:
             return Series(*run.sojourns())
+
+
+def _since(rows: Rows, figure: str, since_ns: int) -> Series:
+    first = rows.first(since_ns)
+    return (
+        Series(rows.items[first:], rows.figures[figure][first:]) if first else Series(rows.items, rows.figures[figure])
+    )
 
 
 def paired_up(first: Series, other: Series) -> tuple[list[int], list[int]]:
@@ -96,8 +104,10 @@ def paired_up(first: Series, other: Series) -> tuple[list[int], list[int]]:
     return ours, theirs
 
 
-def _part(rows: Rows, figure: str, part: str) -> Series:
-    return Series(rows.of(part, rows.items), rows.of(part, rows.figures[figure]))
+def _part(rows: Rows, figure: str, part: str, since_ns: int) -> Series:
+    first, place = rows.first(since_ns), rows.names.get(part)
+    chosen = [each == place for each in rows.parts[first:]]
+    return Series([*compress(rows.items[first:], chosen)], [*compress(rows.figures[figure][first:], chosen)])
 
 
 def _durations(metric: str, first: Series, other: Series, *, paired: bool) -> Iterator[Contrast]:
@@ -150,18 +160,23 @@ def _paces(first: Reading, other: Reading, *, paired: bool) -> Iterator[Contrast
 
 
 def _windows(first: Reading, other: Reading) -> int:
-    return batches(min(first.counts["done"], other.counts["done"]))
+    return batches(min(len(run.finished[0]) for run in (first, other)))
+
+
+def _window_ns(run: Reading) -> int:
+    """From the end of the warm-up to the last put, get or done."""
+    return max(0, run.last_ns - run.since_ns)
 
 
 def _edges(run: Reading, into: int) -> list[int]:
-    return [run.last_ns * place // into for place in range(into + 1)]
+    return [run.since_ns + _window_ns(run) * place // into for place in range(into + 1)]
 
 
 def _rate(run: Reading, into: int) -> Figure:
-    done = run.counts["done"]
-    if run.last_ns <= 0:
+    done, window = len(run.finished[0]), _window_ns(run)
+    if not window:
         return Figure(None)
-    rate = done * _NS / run.last_ns
+    rate = done * _NS / window
     if not into:
         return Figure(rate, (), done)
     ended, edges = sorted(run.finished[2]), _edges(run, into)
@@ -175,7 +190,7 @@ def _rate(run: Reading, into: int) -> Figure:
 def _span(run: Reading, rate: Figure) -> Figure:
     """The makespan; where the number of items is fixed, it is that over the throughput."""
     span = max(0, run.last_ns) / _NS
-    factor = -span / rate.value if rate.value else 0.0
+    factor = -_window_ns(run) / _NS / rate.value if rate.value else 0.0
     return Figure(span, [factor * each for each in rate.deviations], rate.samples)
 
 
@@ -191,13 +206,9 @@ def _utilization(run: Reading, group: str, into: int) -> Figure:
     """Share of the makespan that the group's workers worked, on average."""
     count = run.working.get(group, 0)
     worked, ended = run.dones.of(group, run.dones.figures["service"]), run.dones.of(group, run.dones.ended)
-    if not count or run.last_ns <= 0:
+    if not count or not _window_ns(run):
         return Figure(None)
-    share = sum(worked) / (count * run.last_ns)
-    if not into:
-        return Figure(share, (), len(worked))
-    began = sorted(map(sub, ended, worked))
-    return Figure(share, _by_window(run, began, sorted(ended), share * count, into, count), len(worked))
+    return _level(run, sorted(map(sub, ended, worked)), sorted(ended), into, count)
 
 
 def _depths(queue: str, first: Reading, other: Reading, *, paired: bool) -> Iterator[Contrast]:
@@ -210,24 +221,23 @@ def _depths(queue: str, first: Reading, other: Reading, *, paired: bool) -> Iter
 
 def _mean_depth(run: Reading, queue: str, into: int) -> Figure:
     came, left = run.passages(queue)
-    if run.last_ns <= 0 or not came:
-        return Figure(None)
-    held = areas(came, [run.last_ns])[0] - areas(left, [run.last_ns])[0]
-    depth = held / run.last_ns
-    return Figure(depth, _by_window(run, came, left, depth, into, 1) if into else (), len(left))
+    return _level(run, came, left, into, 1) if _window_ns(run) and came else Figure(None)
 
 
 def _max_depth(run: Reading, queue: str) -> Figure:
     came, _ = run.passages(queue)
     began = run.gets.of(queue, map(sub, run.gets.ended, run.gets.figures["wait_get"]))
-    return Figure(float(max(depths(came, began), default=0)) if came else None, (), len(came))
+    if not came:
+        return Figure(None)
+    most = Warmup(run.since_ns).deepest(came, began) if run.since_ns else max(depths(came, began), default=0)
+    return Figure(float(most), (), len(came))
 
 
-def _by_window(
-    run: Reading, came: Sequence[int], left: Sequence[int], level: float, into: int, share: int
-) -> list[float]:
-    """How far what is there in each window is from its level, on average over the window and for each of `share`."""
-    edges = _edges(run, into)
+def _level(run: Reading, came: Sequence[int], left: Sequence[int], into: int, share: int) -> Figure:
+    """How much is there on average over time, for each of `share`; and how far from that in each window."""
+    edges = _edges(run, into or 1)
     inside = [*map(sub, areas(came, edges), areas(left, edges))]
+    level = (inside[-1] - inside[0]) / _window_ns(run)
     lengths = map(sub, edges[1:], edges)
-    return [((b - a) / length - level) / share for (a, b), length in zip(pairwise(inside), lengths, strict=True)]
+    deviations = [((b - a) / length - level) / share for (a, b), length in zip(pairwise(inside), lengths, strict=True)]
+    return Figure(level / share, deviations if into else (), len(left))

@@ -10,6 +10,7 @@ once for its name: a million items fit into half a gigabyte.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,6 +72,10 @@ class Rows:
         """Of values, one for each row, those of the rows of this part."""
         return [*compress(values, self.chosen(part))]
 
+    def first(self, since_ns: int) -> int:
+        """Place of the first row that ended then or later; the log is in the order of time."""
+        return bisect_left(self.ended, since_ns)
+
     def chosen(self, part: str) -> list[bool]:
         """For each row whether it is of this part."""
         place = self.names.get(part, UNKNOWN)
@@ -85,9 +90,10 @@ class Reading:
         status: Of its `run.end`; None where there was none.
         last_ns: Instant of the last put, get or done.
         counts: Puts of producers, dones of consumers, fates and redeliveries.
-        puts, gets, dones: Its rows. Puts that the supervisor logged for the dead have none, as nobody knows how long
-            those took.
-        finished: Its consumers' dones: (number in its queue of the item a producer put, instant).
+        puts, gets, dones: Its rows, those of the warm-up, too. Puts that the supervisor logged for the dead have none,
+            as nobody knows how long those took.
+        lateness: After the warm-up: (number of the item, how late its put was).
+        finished: Its consumers' dones after the warm-up: (number in its queue of the item a producer put, instant).
 
     Args:
         numbers: Shared with the runs that this one is compared with.
@@ -120,6 +126,11 @@ class Reading:
         for event in events:
             if (handler := handlers.get(type(event))) is not None:
                 handler(event)
+
+    @property
+    def since_ns(self) -> int:
+        """Where the warm-up ends, which is left out of all figures but the makespan; 0 without one."""
+        return max(0, self.start.warmup_ns) if self.start else 0
 
     @property
     def working(self) -> dict[str, int]:
@@ -179,7 +190,7 @@ class Reading:
         self._passed(event.t_ns)
         self.puts.add(item, event.queue, event.t_ns)
         self.puts.figures["wait_put"].append(event.wait_ns)
-        if event.late_ns is not None:
+        if event.late_ns is not None and event.t_ns >= self.since_ns:
             self.lateness[0].append(item)
             self.lateness[1].append(event.late_ns)
 
@@ -199,6 +210,8 @@ class Reading:
         if role == STAGE:
             return
         self.counts["done"] += 1
+        if event.t_ns < self.since_ns:
+            return
         items, roots, ended = self.finished
         items.append(item)
         roots.append(self._root(event, item))

@@ -27,8 +27,10 @@ COLUMNS: Final = {
     "group": "VARCHAR", "role": "VARCHAR", "incarnation": "INTEGER", "pid": "BIGINT", "exit_code": "INTEGER",
     "signal": "VARCHAR", "puts": "BIGINT", "gets": "BIGINT",
     "act": "VARCHAR", "after": "JSON", "for_ns": "BIGINT", "workers": "JSON",
+    "metric": "VARCHAR", "value": "DOUBLE", "within": "DOUBLE", "over_s": "DOUBLE",
     "run": "VARCHAR", "name": "VARCHAR", "seed": "HUGEINT", "engine": "VARCHAR", "start_method": "VARCHAR",
-    "config_digest": "VARCHAR", "plan_digest": "VARCHAR", "schema": "INTEGER", "queues": "JSON", "groups": "JSON",
+    "config_digest": "VARCHAR", "plan_digest": "VARCHAR", "schema": "INTEGER",
+    "warmup_ns": "BIGINT", "queues": "JSON", "groups": "JSON",
     "status": "VARCHAR", "reason": "VARCHAR", "totals": "JSON",
 }  # fmt: skip
 """Of the table, with DuckDB's types; a key that an event does not have is NULL."""
