@@ -12,7 +12,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-pacing bench-peers clean
+.PHONY: help setup test run check lint types structure docs format fuzz coverage chaos endurance theory twins scale bench speed \
+	bench-pacing bench-peers clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ format: setup ## ruff rewrites the sources
 
 fuzz: setup ## 100,000 texts read as configs (minutes)
 	MPRUN_FUZZ_TEXTS=100000 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/test_fuzz_config.py $(ARGS)
+
+coverage: setup ## how often the intervals of `mprun compare` contain the truth, of 100 repetitions (minutes)
+	PYTHONPATH=tests $(BIN)/python -m repetitions $(ARGS)
 
 chaos: setup ## 1,000 trials in which workers are killed, a failpoint on every line, the controls (most of an hour)
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.compare import Compared, compare
     from runner.experiments.fit import Fitted, fit
+    from runner.experiments.relation import events
     from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.twin import Twin, twin
 
 __all__ = [
     "Advice",
+    "Compared",
     "ConfigError",
     "Fitted",
     "Rerun",
@@ -26,6 +29,8 @@ __all__ = [
     "__version__",
     "advise",
     "audit",
+    "compare",
+    "events",
     "fit",
     "load",
     "plan",
@@ -40,7 +45,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Advice": "runner.experiments.advise",
     "advise": "runner.experiments.advise",
+    "Compared": "runner.experiments.compare",
+    "compare": "runner.experiments.compare",
     "ConfigError": "runner.errors",
+    "events": "runner.experiments.relation",
     "Result": "runner.api",
     "Fitted": "runner.experiments.fit",
     "fit": "runner.experiments.fit",

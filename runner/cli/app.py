@@ -15,6 +15,7 @@ from typer.main import get_command
 from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
+from runner.cli.compare import compare
 from runner.cli.config import config
 from runner.cli.fit import fit
 from runner.cli.plan import plan
@@ -33,7 +34,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, fit, prune, twin, advise)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, compare, rerun, fit, prune, twin, advise)
 
 
 class Commands(TyperGroup):

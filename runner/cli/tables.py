@@ -26,12 +26,12 @@ _TIMES: Final = {
 _PERCENTILES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> Table:
-    """A table whose first `texts` columns are texts and whose others are figures."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1, remarks: int = 0) -> Table:
+    """A table whose first `texts` and last `remarks` columns are texts and whose others are figures."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     cells = [*rows]
     for place, column in enumerate(columns):
-        if place < texts:
+        if place < texts or place >= len(columns) - remarks:
             made.add_column(column)
         else:
             broadest = max(map(len, [column, *(row[place] for row in cells)]))
