@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
     from runner.experiments.twin import Twin, twin
+    from runner.reports.trace import trace
 
 __all__ = [
     "Advice",
@@ -26,6 +27,7 @@ __all__ = [
     "plan",
     "run",
     "simulate",
+    "trace",
     "twin",
 ]
 
@@ -41,6 +43,7 @@ _HOMES = {
     "plan": "runner.api",
     "run": "runner.api",
     "simulate": "runner.api",
+    "trace": "runner.reports.trace",
     "Twin": "runner.experiments.twin",
     "twin": "runner.experiments.twin",
 }

@@ -23,6 +23,7 @@ from runner.cli.schema import schema
 from runner.cli.show import show
 from runner.cli.simulate import simulate
 from runner.cli.streams import say
+from runner.cli.trace import trace
 from runner.cli.twin import twin
 from runner.cli.validate import validate
 from runner.errors import ConfigError, ExitCode, MprunError
@@ -30,7 +31,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, twin, advise)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, trace, twin, advise)
 
 
 class Commands(TyperGroup):
