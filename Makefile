@@ -79,7 +79,7 @@ clean: ## remove all that make made; runs/ stays
 # Dependency groups need pip >= 25.1; the pip that a Python brings along is often older.
 .venv/.all: pyproject.toml | .venv/bin/pip
 	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install --editable '.[analysis]' --group dev
+	$(PIP) install --editable '.[analysis,report]' --group dev
 	@touch .venv/.core $@
 
 # Where PYTHONDONTWRITEBYTECODE is set, every start would compile the package anew.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
     from runner.experiments.twin import Twin, twin
+    from runner.reports.report import report
     from runner.reports.trace import trace
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "audit",
     "load",
     "plan",
+    "report",
     "run",
     "simulate",
     "trace",
@@ -41,6 +43,7 @@ _HOMES = {
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",
+    "report": "runner.reports.report",
     "run": "runner.api",
     "simulate": "runner.api",
     "trace": "runner.reports.trace",

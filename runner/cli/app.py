@@ -17,6 +17,7 @@ from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.config import config
 from runner.cli.plan import plan
+from runner.cli.report import report
 from runner.cli.run import run
 from runner.cli.runs import runs
 from runner.cli.schema import schema
@@ -31,7 +32,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, trace, twin, advise)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, report, trace, twin, advise)
 
 
 class Commands(TyperGroup):

@@ -29,8 +29,8 @@ def runs(out: Out = "runs", as_json: AsJson = False) -> None:
     if not rows:
         say(f"there is no run in {out}")
         return
-    from runner.cli.figures import NONE, number
     from runner.cli.tables import drawn, table
+    from runner.figures import NONE, number
 
     cells = [
         [row["run"], row["status"], row["engine"] or NONE, number(row["done"]), number(row["throughput"])]

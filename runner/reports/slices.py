@@ -90,11 +90,12 @@ class Slices:
         self._open: Slice | None = None
 
     def feed(self, events: Iterable[Event]) -> Iterator[Told]:
-        """Slices as they end, in the order of time; every event that is no put, get or done as it is."""
+        """Slices as they end, in the order of time; between them every event that is no put or get, as it is."""
         for event in events:
             if type(event) is Done:
                 yield from self._close()
                 yield from self._done(event)
+                yield event
             elif type(event) is Put or type(event) is Get:
                 yield from self._operation(event)
             else:

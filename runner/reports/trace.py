@@ -30,6 +30,7 @@ from runner.log.events import (
     WorkerDied,
     WorkerStart,
 )
+from runner.reports.depths import Depths
 from runner.reports.flows import Flows
 from runner.reports.slices import GET, PAUSE, PUT, WORK, Slice, Slices
 from runner.reports.source import source, whole_or_not_at_all
@@ -92,6 +93,7 @@ class _Tracing:
     def __init__(self, writer: TraceWriter) -> None:
         self._writer = writer
         self._flows = Flows(writer)
+        self._depths = Depths(writer.counter)
 
     def take(self, piece: Slice | Event) -> None:
         """Write what a slice or another event is in the trace."""
@@ -114,7 +116,9 @@ class _Tracing:
         if not piece.again:
             self._writer.operation(track, PUT, piece.began, piece.ended, _moved(puts))
         for put in puts:
-            self._flows.put((put.queue, put.id, put.delivery), put.t_ns, track)
+            key = (put.queue, put.id, put.delivery)
+            self._flows.put(key, track)
+            self._depths.put(key, put.t_ns)
 
     def _get(self, track: Track, piece: Slice) -> None:
         gets: list[Get] = piece.events
@@ -126,7 +130,8 @@ class _Tracing:
             track.gaps.clear()
             self._writer.operation(track, GET, piece.began, ended, _moved(gets))
         for key, get in zip(keys, gets, strict=True):
-            self._flows.get(key, get.t_ns, track)
+            self._flows.get(key, track)
+            self._depths.get(key, get.t_ns)
 
     def _event(self, event: Event) -> None:
         writer = self._writer
@@ -155,11 +160,13 @@ class _Tracing:
         told = {"id": event.id, "queue": event.queue, "delivery": event.delivery, "from": event.dead}
         track = self._writer.supervisor
         self._writer.operation(track, "redelivery", event.t_ns - event.wait_ns, event.t_ns, told)
-        self._flows.redelivered((event.queue, event.id, event.delivery), event.t_ns, track)
+        key = (event.queue, event.id, event.delivery)
+        self._flows.redelivered(key, track)
+        self._depths.redelivered(key, event.t_ns)
 
     def end(self) -> None:
         """Write what comes last."""
-        self._flows.end()
+        self._depths.end()
         self._writer.end()
 
 
