@@ -6,12 +6,14 @@ The browser reads commands from its descriptor 3 and writes answers and events t
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 _PATIENCE_S = 60
+_BEGIN = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 def chromium() -> str:
@@ -31,6 +36,15 @@ def chromium() -> str:
         if found := shutil.which(name):
             return found
     pytest.skip("no Chromium is installed (Debian: apt install chromium): nobody can look at the page")
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe's ends, neither of which is 3 or 4."""
+    ends = os.pipe()
+    high = fcntl.fcntl(ends[0], fcntl.F_DUPFD_CLOEXEC, 10), fcntl.fcntl(ends[1], fcntl.F_DUPFD_CLOEXEC, 10)
+    for end in ends:
+        os.close(end)
+    return high
 
 
 class Page:
@@ -43,18 +57,20 @@ class Page:
 
     def __init__(self, *, dark: bool = False, width: int = 1280, height: int = 900) -> None:
         self._profile = tempfile.mkdtemp(prefix="browser-")
-        ours_in, theirs_out = os.pipe()
-        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = _pipe()
+        theirs_in, ours_out = _pipe()
         arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             "--disable-background-networking", "--remote-debugging-pipe", f"--user-data-dir={self._profile}",
             f"--window-size={width},{height}", "about:blank",
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", chromium(), *arguments],
-            pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", _BEGIN, str(theirs_in), str(theirs_out), *arguments],
+            pass_fds=(theirs_in, theirs_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
-        )  # fmt: skip
+        )
         os.close(theirs_in)
         os.close(theirs_out)
         self._in, self._out = ours_in, ours_out
@@ -64,6 +80,13 @@ class Page:
         self.errors: list[str] = []
         self.requests: list[str] = []
         self._loaded = False
+        try:
+            self._attach(dark=dark)
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self, *, dark: bool) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -75,6 +98,10 @@ class Page:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
         os.close(self._out)
         os.close(self._in)
         os.killpg(self._process.pid, signal.SIGKILL)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 NAMES: Final = {"work": "working", "put": "blocked in put", "get": "blocked in get", "pause": "pausing"}
 _NS: Final = 1e9
 _COLOURS: Final = 8
-_SECONDS: Final = {"ticksuffix": "s", "exponentformat": "SI", "minexponent": 2}
+_SECONDS: Final = {"ticksuffix": "s", "exponentformat": "SI", "minexponent": 1}
 _ROW: Final = 26
+_FEW: Final = 8
+_NOTHING: Final = 0.9
+"""Where on a logarithmic axis of ns stands what took none."""
 
 Chart = dict[str, Any]
 
@@ -38,11 +41,12 @@ def plot(data: Sequence[Chart], x: str, y: str, **layout: Any) -> Chart:
     return {"kind": "plot", "data": list(data), "layout": {**axes, **layout}}
 
 
-def over_time(series: Mapping[str, Series], unit: str, *, steps: bool) -> Chart:
+def over_time(series: Mapping[str, Series], until_ns: int, unit: str, *, steps: bool) -> Chart:
     """Values over time, a colour a name: as they are, or a band from the minimum to the maximum.
 
     Args:
         series: By name.
+        until_ns: How far the axis of time goes.
         unit: Title of the axis; values of an axis in seconds are ns.
         steps: Whether a value holds until the next one.
     """
@@ -55,8 +59,13 @@ def over_time(series: Mapping[str, Series], unit: str, *, steps: bool) -> Chart:
             data += _band(label(name), values, colour, scale, steps=steps)
         else:
             data.append(_points(label(name), values.points, colour, scale, steps=steps))
-    bottom = {"rangemode": "tozero", **(_SECONDS if seconds else {})}
-    return plot(data, "seconds since the start", unit, xaxis=_SECONDS, yaxis=bottom)
+            if steps and values.points:
+                data[-1]["x"].append(until_ns / _NS)
+                data[-1]["y"].append(values.points[-1][1])
+    few = not seconds and max((max(each["y"], default=0) for each in data), default=0) < _FEW
+    bottom = {"rangemode": "tozero", **(_SECONDS if seconds else {}), **({"dtick": 1} if few else {})}
+    time = {"range": [0, max(1, until_ns) / _NS], **_SECONDS}
+    return plot(data, "seconds since the start", unit, xaxis=time, yaxis=bottom)
 
 
 def _points(name: str, points: Sequence[tuple[int, int]], colour: str, scale: float, *, steps: bool) -> Chart:
@@ -93,7 +102,14 @@ def _band(name: str, values: Series, colour: str, scale: float, *, steps: bool) 
         {**both, "y": lowest, "name": f"{name}, minimum", "line": line, "fill": "tonexty", "showlegend": False},
     ]
     if not steps:
-        data.append({**both, "y": mean, "name": name, "line": {"color": "var(--text)", "width": 1, "dash": "dot"}})
+        data.append(
+            {
+                **both,
+                "y": mean,
+                "name": f"{name}, minimum to maximum, and mean",
+                "line": {"color": "var(--text)", "width": 1, "dash": "dot"},
+            }
+        )
     return data
 
 
@@ -104,11 +120,11 @@ def distribution(sizes: Mapping[str, Histogram]) -> Chart:
     for place, (name, histogram) in enumerate((name, each) for name, each in sizes.items() if each.count):
         x: list[float] = []
         y: list[float] = []
-        classes = [(max(1, low), max(2, high), count) for low, high, count in histogram.classes()]
+        classes = [(low or _NOTHING, high, count) for low, high, count in histogram.classes()]
         for (low, high, count), after in pairwise([*classes, None]):  # type: ignore[misc]
             x.append(low / _NS)
             y.append(100 * count / histogram.count)
-            if after is None or after[0] > high:
+            if after is None or after[0] > 1.01 * high:
                 x.append(high / _NS)
                 y.append(0)
         data.append(

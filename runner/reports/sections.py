@@ -42,15 +42,17 @@ def charts(found: Reduction) -> dict[str, Any]:
     busiest = sorted(found.depths, key=lambda queue: -found.sizes[f"latency of {queue}"].count)[:_QUEUES]
     queues = [queue for queue in found.depths if queue in busiest]
     if any(_any(found.depths[queue]) for queue in queues):
-        made["depth"] = draw.over_time({queue: found.depths[queue] for queue in queues}, "items", steps=True)
+        made["depth"] = draw.over_time(
+            {queue: found.depths[queue] for queue in queues}, found.until, "items", steps=True
+        )
     if any(_any(found.latencies[queue]) for queue in queues):
         latencies = {queue: found.latencies[queue] for queue in queues}
-        made["latency"] = draw.over_time(latencies, "seconds of latency", steps=False)
+        made["latency"] = draw.over_time(latencies, found.until, "seconds of latency", steps=False)
     if found.sizes:
         left_out = {f"latency of {queue}" for queue in found.depths if queue not in busiest}
         made["sizes"] = draw.distribution({name: sizes for name, sizes in found.sizes.items() if name not in left_out})
     if _any(found.lateness):
-        made["late"] = draw.over_time({"lateness": found.lateness}, "seconds late", steps=False)
+        made["late"] = draw.over_time({"lateness": found.lateness}, found.until, "seconds late", steps=False)
     return made
 
 
@@ -174,9 +176,7 @@ def _workers(found: Reduction, known: Facts, made: Mapping[str, Any]) -> str:
     told = table("Workers", columns, rows)
     if "bars" not in made:
         return told
-    caption = (
-        "What each worker spent its time on. A bar that ends early ends where the log says nothing more of the worker."
-    )
+    caption = "What each worker spent its time on. Of the rest of the run the log says nothing."
     return figure("bars", "Time of each worker by what it did", caption, told)
 
 

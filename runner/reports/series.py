@@ -7,11 +7,12 @@ far enough any more, each two become one: however long the run, the last half of
 from __future__ import annotations
 
 from array import array
+from math import log2
 from operator import add
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _FIRST_WIDTH: Final = 1 << 10
 _NO_MINIMUM: Final = 1 << 62
@@ -95,7 +96,7 @@ def halved(column: array[int]) -> array[int]:
     return _paired(column, add, 0)
 
 
-def _paired(column: array[int], joined, nothing: int) -> array[int]:  # type: ignore[no-untyped-def]
+def _paired(column: array[int], joined: Callable[[int, int], int], nothing: int) -> array[int]:
     pairs = array("q", map(joined, column[::2], column[1::2]))
     pairs.extend([nothing] * (len(column) - len(pairs)))
     return pairs
@@ -148,7 +149,7 @@ class Shares:
 
 
 class Histogram:
-    """Durations by size, eight classes to each doubling, so that none is wider than an eighth of what is in it.
+    """Durations by size, eight classes to each doubling: on a logarithmic axis all are equally wide.
 
     Attributes:
         counts: How many are in each class; see `edges`.
@@ -163,8 +164,7 @@ class Histogram:
     def add(self, ns: int) -> None:
         """Take a duration in; what is below nothing, as clocks may have it, counts as nothing."""
         ns = max(0, ns)
-        size = ns.bit_length()
-        place = ns if size < 4 else (size - 3 << 3) | ((ns >> size - 4) & 7)
+        place = int(8 * log2(ns)) if ns else -1
         self.counts[place] = self.counts.get(place, 0) + 1
         self.count += 1
         self.total += ns
@@ -174,13 +174,10 @@ class Histogram:
             self.lowest = ns
 
     @staticmethod
-    def edges(place: int) -> tuple[int, int]:
-        """From which duration, in ns, a class goes to below which."""
-        if place < 8:
-            return place, place + 1
-        power = (place >> 3) - 1
-        return (8 | (place & 7)) << power, (9 + (place & 7)) << power
+    def edges(place: int) -> tuple[float, float]:
+        """From which duration, in ns, a class goes to below which; to the rounding of a float."""
+        return (0.0 if place < 0 else 2 ** (place / 8), 2 ** ((place + 1) / 8))
 
-    def classes(self) -> Sequence[tuple[int, int, int]]:
+    def classes(self) -> Sequence[tuple[float, float, int]]:
         """(from, to below, how many), in order, without what is empty."""
         return [(*self.edges(place), self.counts[place]) for place in sorted(self.counts)]

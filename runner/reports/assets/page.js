@@ -36,7 +36,7 @@
 
   const config = {
     responsive: true, displaylogo: false, scrollZoom: false, showTips: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
 
   function draw(name) {

@@ -50,7 +50,7 @@ class Timeline {
     const covered = near ? bars.windows : [];
     const data = [...this.bands(from, to, covered), ...(near ? bars.data : []), ...this.marks()];
     await show(data, {
-      height: this.chart.height, barmode: "overlay", bargap: 0, showlegend: true,
+      height: this.chart.height, barmode: "overlay", bargap: 0, showlegend: true, uniformtext: { mode: "hide", minsize: 9 },
       xaxis: { title: { text: "seconds since the start" }, range: [from, to], ...this.chart.seconds },
       yaxis: { ...this.chart.rows, range: this.rows },
     });
