@@ -54,9 +54,10 @@ endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
 		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py) $(ARGS)
 
-bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
+bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts, traces and reports (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
+	$(BIN)/python bench/reports.py
 
 clean: ## remove all that make made; runs/ stays
 	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
