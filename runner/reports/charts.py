@@ -23,6 +23,8 @@ _COLOURS: Final = 8
 _SECONDS: Final = {"ticksuffix": "s", "exponentformat": "SI", "minexponent": 1}
 _ROW: Final = 26
 _FEW: Final = 8
+MOST_BARS: Final = 200
+"""Workers that get a bar each."""
 _NOTHING: Final = 0.9
 """Where on a logarithmic axis of ns stands what took none."""
 
@@ -138,13 +140,18 @@ def distribution(sizes: Mapping[str, Histogram]) -> Chart:
 
 
 def bars(found: Reduction) -> Chart:
-    """What each worker spent its time on, in seconds; the rest of the run is in none of the bars."""
-    names = [label(name) for name in found.workers]
+    """What each worker spent its time on, in seconds; the rest of the run is in none of the bars.
+
+    Of more workers than a screen has room for, the mean of each group and its extremes.
+    """
+    many = len(found.workers) > MOST_BARS
+    spent = extremes(found) if many else {name: found.spent[place] for name, place in found.workers.items()}
+    names = [label(name) for name in spent]
     rows = list(range(len(names)))
     data: list[Chart] = [
         {
             "type": "bar", "orientation": "h", "name": NAMES[state], "y": rows, "customdata": names,
-            "x": [spent[number] / _NS for spent in found.spent], "marker": {"color": f"var(--{state})"},
+            "x": [each[number] / _NS for each in spent.values()], "marker": {"color": f"var(--{state})"},
             "hovertemplate": f"%{{customdata}}: {NAMES[state]} %{{x:.4s}}s<extra></extra>",
         }
         for number, state in enumerate(STATES)
@@ -152,6 +159,24 @@ def bars(found: Reduction) -> Chart:
     return plot(
         data, "seconds", "", barmode="stack", xaxis=_SECONDS, yaxis=rows_axis(names), height=height(len(names))
     )  # fmt: skip
+
+
+def extremes(found: Reduction) -> dict[str, Sequence[float]]:
+    """Ns by state: of each group the worker that was busiest, the mean, and the worker that was least busy.
+
+    Busiest is who worked longest; of producers, who was blocked longest.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in found.workers:
+        groups.setdefault(name.rpartition("-")[0], []).append(name)
+    rows: dict[str, Sequence[float]] = {}
+    for group, names in groups.items():
+        spent = {name: found.spent[found.workers[name]] for name in names}
+        ordered = sorted(names, key=lambda name: spent[name][:2])
+        rows[f"{group}, busiest: {ordered[-1]}"] = spent[ordered[-1]]
+        rows[f"{group}, mean of {len(names):,}"] = [sum(ns) / len(names) for ns in zip(*spent.values(), strict=True)]
+        rows[f"{group}, least busy: {ordered[0]}"] = spent[ordered[0]]
+    return rows
 
 
 def rows_axis(names: Sequence[str]) -> Chart:

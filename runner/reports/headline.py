@@ -45,7 +45,8 @@ def _cards(found: Reduction, known: Facts) -> str:
         "seed": str(found.start.seed if found.start else NONE),
         "engine": str((found.start.engine if found.start else None) or NONE),
     }
-    tone = {"status": status == "ok", "audit": summary.get("audit", {}).get("valid") is True}
+    valid = summary.get("audit", {}).get("valid")
+    tone = {"status": status == "ok", "audit": valid if isinstance(valid, bool) else None}
     return f'<dl class="cards">{"".join(_card(name, value, tone.get(name)) for name, value in cards.items())}</dl>'
 
 

@@ -38,7 +38,7 @@ _BUTTONS: Final = {"all": "Whole run", "in": "Zoom in", "out": "Zoom out", "left
 
 def charts(found: Reduction) -> dict[str, Any]:
     """Every chart there is something to draw for, by name, in the order in which they are drawn."""
-    made = {"timeline": draw.timeline(found), "bars": draw.bars(found)} if found.workers else {}
+    made = {"timeline": draw.timeline(found), "bars": draw.bars(found)} if found.details.count else {}
     busiest = sorted(found.depths, key=lambda queue: -found.sizes[f"latency of {queue}"].count)[:_QUEUES]
     queues = [queue for queue in found.depths if queue in busiest]
     if any(_any(found.depths[queue]) for queue in queues):
@@ -48,7 +48,7 @@ def charts(found: Reduction) -> dict[str, Any]:
     if any(_any(found.latencies[queue]) for queue in queues):
         latencies = {queue: found.latencies[queue] for queue in queues}
         made["latency"] = draw.over_time(latencies, found.until, "seconds of latency", steps=False)
-    if found.sizes:
+    if any(sizes.count for sizes in found.sizes.values()):
         left_out = {f"latency of {queue}" for queue in found.depths if queue not in busiest}
         made["sizes"] = draw.distribution({name: sizes for name, sizes in found.sizes.items() if name not in left_out})
     if _any(found.lateness):
@@ -177,6 +177,11 @@ def _workers(found: Reduction, known: Facts, made: Mapping[str, Any]) -> str:
     if "bars" not in made:
         return told
     caption = "What each worker spent its time on. Of the rest of the run the log says nothing."
+    if len(found.workers) > draw.MOST_BARS:
+        caption += (
+            " More workers than a screen can show: drawn are each group's mean, who was busiest (worked longest; of "
+            "producers, was blocked longest) and who was least busy. The table has all."
+        )
     return figure("bars", "Time of each worker by what it did", caption, told)
 
 

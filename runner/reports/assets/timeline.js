@@ -71,6 +71,11 @@ class Timeline {
     this.draw(this.show);
   }
 
+  // Whether a row is in view.
+  seen(row) {
+    return row + 0.5 >= Math.min(...this.rows) && row - 0.5 <= Math.max(...this.rows);
+  }
+
   // The slices that are in view and were kept, as bars; null where there are too many to be told apart.
   bars(from, to) {
     const byState = this.chart.states.map(() => ({ base: [], x: [], y: [], text: [], hover: [] }));
@@ -81,7 +86,7 @@ class Timeline {
       windows.push(window);
       for (let k = 0; k < window.ns.length; k++) {
         const began = window.from + window.ns[k] / 1e9, took = window.took[k] / 1e9;
-        if (began > to || began + took < from) continue;
+        if (began > to || began + took < from || !this.seen(window.worker[k])) continue;
         if (++count > Timeline.MOST) return null;
         const bar = byState[window.state[k]], row = window.worker[k];
         const more = window.items[k] > 1 ? ` and ${window.items[k] - 1} more` : "";
@@ -111,11 +116,13 @@ class Timeline {
     const { shares, width, states } = this.chart;
     const last = shares.length && shares[0].length ? shares[0][0].length : 0;
     const first = Math.max(0, Math.floor(from / width)), end = Math.min(last, Math.ceil(to / width));
-    const most = Math.max(24, Math.min(Timeline.COLUMNS, Math.floor(Timeline.CELLS / Math.max(1, shares.length))));
+    const most = Math.max(8, Math.min(Timeline.COLUMNS, Math.floor(Timeline.CELLS / Math.max(1, shares.length))));
     const step = Math.max(1, Math.ceil((end - first) / most));
     const runs = this.runs(first - (first % step), end, step, covered);
     const shapes = states.map(() => ({ x: [], y: [] }));
-    shares.forEach((worker, row) => runs.forEach((run) => this.band(worker, row, run, step, shapes)));
+    shares.forEach((worker, row) => {
+      if (this.seen(row)) runs.forEach((run) => this.band(worker, row, run, step, shapes));
+    });
     this.column = step * width;
     return shapes.map((shape, state) => ({
       type: "scatter", mode: "lines", fill: "toself", line: { width: 0, color: states[state].colour }, hoverinfo: "skip",
