@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.fit import Fitted, fit
+    from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.twin import Twin, twin
     from runner.reports.report import report
     from runner.reports.trace import trace
@@ -19,14 +21,18 @@ if TYPE_CHECKING:
 __all__ = [
     "Advice",
     "ConfigError",
+    "Fitted",
+    "Rerun",
     "Result",
     "Twin",
     "__version__",
     "advise",
     "audit",
+    "fit",
     "load",
     "plan",
     "report",
+    "rerun",
     "run",
     "simulate",
     "trace",
@@ -40,10 +46,14 @@ _HOMES = {
     "advise": "runner.experiments.advise",
     "ConfigError": "runner.errors",
     "Result": "runner.api",
+    "Fitted": "runner.experiments.fit",
+    "fit": "runner.experiments.fit",
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",
     "report": "runner.reports.report",
+    "Rerun": "runner.experiments.rerun",
+    "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
     "trace": "runner.reports.trace",

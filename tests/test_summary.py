@@ -32,7 +32,7 @@ def summary_of(*records: Record, **head: Any) -> Summary:
 # Two items: p-0 puts at 0-10 and 20-30 ms and pauses to its exit at 50; c-0 gets from 0 (blocked to 12), works to 40,
 # gets from 40 to 42 and works to 100.
 SMALL = [
-    put(10 * MS, "p-0:0", 10 * MS, late_ns=2 * MS),
+    put(10 * MS, "p-0:0", 10 * MS, late_ns=0),
     get(12 * MS, "p-0:0", 12 * MS, 12 * MS),
     put(30 * MS, "p-0:1", 10 * MS, late_ns=4 * MS),
     done(40 * MS, "p-0:0", 25 * MS),
@@ -57,10 +57,12 @@ def test_the_keys_are_those_of_the_interface_in_their_order() -> None:
     assert list(plain["latency"]) == ["count", "mean", "p50", "p90", "p95", "p99", "max"]
     assert list(plain["queues"]["main"]) == ["max_depth", "mean_depth", "latency", "littles_law"]
     assert list(plain["workers"]["c-0"]) == [
-        *("role", "puts", "gets", "done", "busy_s", "wait_s", "sleep_s", "utilization", "incarnations", "exit_code")
+        *("role", "puts", "gets", "done", "busy_s", "wait_s", "wait_put_s", "wait_get_s"),
+        *("sleep_s", "utilization", "incarnations", "exit_code"),
     ]
     assert plain["audit"] == {"valid": True, "violations": 0}
-    assert plain["bottleneck"] is plain["expectations"] is plain["exit_code"] is plain["wall_s"] is None
+    assert plain["bottleneck"] == "limited mostly by c: busy 80 %, p blocked 0.02 s of 0.1 s"
+    assert plain["expectations"] is plain["exit_code"] is plain["wall_s"] is None
     json.dumps(plain)
 
 
@@ -75,7 +77,7 @@ def test_a_small_log_has_the_figures_computed_by_hand() -> None:
         "wait_put": (0.010, 0.010),
         "wait_get": (0.007, 0.012),
         "service": (0.040, 0.055),
-        "lateness": (0.003, 0.004),
+        "lateness": (0.002, 0.004),
         "sojourn": (0.060, 0.080),
     }
     assert {key: (plain[key]["mean"], plain[key]["max"]) for key in expected} == {

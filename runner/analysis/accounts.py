@@ -61,11 +61,13 @@ class WorkerAccount:
     __slots__ = (
         "alive",
         "beyond",
+        "blocked_ns",
         "busy_ns",
         "dead_ns",
         "deaths",
         "done",
         "done_ns",
+        "due_ns",
         "exit_code",
         "exited_ns",
         "first_began_ns",
@@ -80,6 +82,7 @@ class WorkerAccount:
         "last_size",
         "name",
         "number",
+        "paced",
         "put_ns",
         "put_wait_ns",
         "puts",
@@ -88,9 +91,9 @@ class WorkerAccount:
         "sleep_ns",
         "source",
         "started_ns",
+        "starved_ns",
         "target",
         "used_before_ns",
-        "wait_ns",
         "waited_before_ns",
     )
 
@@ -120,12 +123,16 @@ class WorkerAccount:
         self.used_before_ns = 0
         self.exit_code: int | None = None
         self.puts = self.gets = self.done = 0
-        self.busy_ns = self.wait_ns = self.sleep_ns = 0
+        # Blocked in puts, starved in gets.
+        self.busy_ns = self.blocked_ns = self.starved_ns = self.sleep_ns = 0
         # Instants of the last operations; the events of a batch share one and its wait, which counts once.
         self.put_ns = self.get_ns = self.done_ns = -FAR
         self.put_wait_ns = self.get_wait_ns = 0
         self.first_began_ns = FAR
         self.waited_before_ns = 0
+        # Open pacing: how many of its puts have a lateness, when the last of them was due.
+        self.paced = 0
+        self.due_ns = 0
         # Producer: ids that begin with its name are below `beyond` (";" follows ":"); its last one, and how long.
         self.beyond = f"{name};"
         self.last_id = ""
@@ -134,6 +141,11 @@ class WorkerAccount:
         # line is known only while gets have overtaken their puts, which is when it is asked for.
         self.last_place: dict[int, int] = {}
         self.last_line: dict[int, int] = {}
+
+    @property
+    def wait_ns(self) -> int:
+        """Time in puts and gets."""
+        return self.blocked_ns + self.starved_ns
 
     def start(self, t_ns: int, incarnation: int) -> None:
         """Begin an incarnation."""
@@ -212,6 +224,7 @@ class QueueAccount:
         "latency",
         "lines",
         "max_depth",
+        "max_depth_warm",
         "maxsize",
         "name",
         "origins",
@@ -231,7 +244,8 @@ class QueueAccount:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
         self.batch = facts.batch if facts else 1
-        self.max_depth = 0
+        # Over the whole run, and since the end of its warm-up.
+        self.max_depth = self.max_depth_warm = 0
         # What the stages that write here read.
         self.upstream: list[QueueAccount] = []
         # One entry per put: when it began and returned, its line, its writer's number, its id's hash.

@@ -16,8 +16,11 @@ from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.config import config
+from runner.cli.fit import fit
 from runner.cli.plan import plan
+from runner.cli.prune import prune
 from runner.cli.report import report
+from runner.cli.rerun import rerun
 from runner.cli.run import run
 from runner.cli.runs import runs
 from runner.cli.schema import schema
@@ -32,7 +35,24 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, report, trace, twin, advise)
+_COMMANDS = (
+    run,
+    simulate,
+    validate,
+    plan,
+    config,
+    schema,
+    show,
+    runs,
+    audit,
+    report,
+    trace,
+    rerun,
+    fit,
+    prune,
+    twin,
+    advise,
+)
 
 
 class Commands(TyperGroup):
@@ -100,6 +120,7 @@ def _main(
       0    ok
       1    the run failed: items lost, a worker died, user code failed, timed out, audit not valid
       2    usage or config: nothing was started
+      3    a bound of expect was not met
       70   internal error
       129, 130, 143   ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
     """
