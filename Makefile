@@ -58,9 +58,10 @@ endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
 		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py) $(ARGS)
 
-bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
+bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts, traces and reports (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
+	$(BIN)/python bench/reports.py
 
 bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
 	$(BIN)/python bench/pacing.py $(ARGS)
@@ -89,7 +90,7 @@ clean: ## remove all that make made; runs/ stays
 # Dependency groups need pip >= 25.1; the pip that a Python brings along is often older.
 .venv/.all: pyproject.toml | .venv/bin/pip
 	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install --editable '.[analysis]' --group dev
+	$(PIP) install --editable '.[analysis,report]' --group dev
 	@touch .venv/.core $@
 
 # One after the other where they cannot all be had (faster-fifo is compiled): bench/peers.py says which are missing.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runner.experiments.relation import events
     from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.twin import Twin, twin
+    from runner.reports.report import report
+    from runner.reports.trace import trace
 
 __all__ = [
     "Advice",
@@ -34,9 +36,11 @@ __all__ = [
     "fit",
     "load",
     "plan",
+    "report",
     "rerun",
     "run",
     "simulate",
+    "trace",
     "twin",
 ]
 
@@ -55,10 +59,12 @@ _HOMES = {
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",
+    "report": "runner.reports.report",
     "Rerun": "runner.experiments.rerun",
     "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
+    "trace": "runner.reports.trace",
     "Twin": "runner.experiments.twin",
     "twin": "runner.experiments.twin",
 }

@@ -26,6 +26,7 @@ PACKAGE = ROOT / "runner"
 FLOORS = {
     "errors": 0,
     "envelope": 0,
+    "figures": 0,
     "lifeline": 0,
     "standard": 0,
     "log": 1,

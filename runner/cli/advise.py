@@ -67,8 +67,8 @@ def _told(point: Point, vary: str) -> str:
 
 
 def _curve(found: Advice) -> Table:
-    from runner.cli.figures import NONE, duration, number, share
     from runner.cli.tables import table
+    from runner.figures import NONE, duration, number, share
 
     shown: Callable[[float | None], str] = duration if found.target.is_time else number
     rows = [

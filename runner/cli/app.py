@@ -20,6 +20,7 @@ from runner.cli.config import config
 from runner.cli.fit import fit
 from runner.cli.plan import plan
 from runner.cli.prune import prune
+from runner.cli.report import report
 from runner.cli.rerun import rerun
 from runner.cli.run import run
 from runner.cli.runs import runs
@@ -27,6 +28,7 @@ from runner.cli.schema import schema
 from runner.cli.show import show
 from runner.cli.simulate import simulate
 from runner.cli.streams import say
+from runner.cli.trace import trace
 from runner.cli.twin import twin
 from runner.cli.validate import validate
 from runner.errors import ConfigError, ExitCode, MprunError
@@ -34,7 +36,25 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, compare, rerun, fit, prune, twin, advise)
+_COMMANDS = (
+    run,
+    simulate,
+    validate,
+    plan,
+    config,
+    schema,
+    show,
+    runs,
+    audit,
+    compare,
+    report,
+    trace,
+    rerun,
+    fit,
+    prune,
+    twin,
+    advise,
+)
 
 
 class Commands(TyperGroup):

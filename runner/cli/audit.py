@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from runner.cli.options import AsJson, Out  # noqa: TC001 - typer reads annotations
+from runner.cli.options import AsJson, Logged, Out, logged
 from runner.cli.streams import put_out
 from runner.errors import ExitCode
 
 if TYPE_CHECKING:
-    from runner.analysis.violations import Verdict, Violation
+    from pathlib import Path
 
-Logged = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="RUN",
-        show_default=False,
-        help="A run directory, its name, or an events.jsonl; the latest by default.",
-    ),
-]
+    from runner.analysis.violations import Verdict, Violation
 
 
 def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int:
@@ -41,9 +31,8 @@ def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int
       mprun audit runs/20260101T120000Z-default-1a2b/events.jsonl
     """
     from runner import api
-    from runner.log.rundir import find
 
-    path = Path(run) if run is not None and Path(run).is_file() else find(run, Path(out)).path
+    path = logged(run, out)
     verdict = api.audit(path)
     put_out(json.dumps(asdict(verdict), indent=2, ensure_ascii=False) + "\n" if as_json else told(path, verdict))
     return ExitCode.OK if verdict.valid is True else ExitCode.FAILED

@@ -67,8 +67,8 @@ def _parts(found: Compared) -> Iterator[Table | str]:
 
 
 def _runs(comparison: Comparison) -> Table:
-    from runner.cli.figures import NONE, number
     from runner.cli.tables import table
+    from runner.figures import NONE, number
 
     rows = [
         [letter, side.name, side.status, side.engine or NONE, NONE if side.seed is None else str(side.seed),
@@ -88,7 +88,7 @@ def _unlike(what: str, drifts: Sequence[Drift]) -> Iterator[Table | str]:
 
 
 def _short(value: Any) -> str:
-    from runner.cli.figures import NONE
+    from runner.figures import NONE
 
     text = NONE if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
@@ -110,7 +110,7 @@ def _figures(comparison: Comparison) -> Table:
 
 
 def _value(figure: Contrast, value: float | None, *, sign: bool = False) -> str:
-    from runner.cli.figures import NONE, duration, number
+    from runner.figures import NONE, duration, number
 
     if value is None:
         return NONE
@@ -121,7 +121,7 @@ def _value(figure: Contrast, value: float | None, *, sign: bool = False) -> str:
 
 
 def _percent(share: float | None) -> str:
-    from runner.cli.figures import NONE
+    from runner.figures import NONE
 
     if share is None:
         return NONE

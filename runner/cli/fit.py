@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from runner.cli.audit import Logged  # noqa: TC001 - typer reads annotations
+from runner.cli.options import Logged, logged
 from runner.cli.streams import put_out, say
 
 
@@ -44,9 +44,8 @@ def fit(run: Logged = None, how: _As = How.TRACE, out: _File = None) -> None:
       mprun advise model.yaml --target 'latency.p99 < 500ms' --vary consumers.consume.count=1..16
     """
     from runner.experiments.fit import fit as fitted
-    from runner.log.rundir import find
 
-    source = Path(run) if run is not None and Path(run).is_file() else find(run, Path("runs")).path
+    source = logged(run, "runs")
     name = source.parent.name if source.is_file() else source.name
     found = fitted(source, Path(out) if out else Path(f"fitted-{name}.yaml"), how)
     for note in found.notes:

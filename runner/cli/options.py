@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -24,6 +25,14 @@ RunName: TypeAlias = Annotated[
     str | None,
     typer.Argument(metavar="RUN", show_default=False, help="A run directory or its name; the latest by default."),
 ]
+Logged: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        show_default=False,
+        help="A run directory, its name, or an events.jsonl; the latest by default.",
+    ),
+]
 Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,11 +53,19 @@ EngineOption: TypeAlias = Annotated[
     EngineName | None, typer.Option("--engine", show_default=False, help="What executes the plan.")
 ]
 Out: TypeAlias = Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The parent of run directories.")]
+Runs: TypeAlias = Annotated[str, typer.Option("--out", metavar="DIR", help="The parent of run directories.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 JunitFile: TypeAlias = Annotated[
     str | None,
     typer.Option("--junit", metavar="FILE", show_default=False, help="Write what was expected and met as JUnit XML."),
 ]
+
+
+def logged(run: str | None, out: str) -> Path:
+    """The run directory, or the log, that somebody names; raises LogError where there is none."""
+    from runner.log.rundir import find
+
+    return Path(run) if run is not None and Path(run).is_file() else find(run, Path(out)).path
 
 
 def overrides(

@@ -100,7 +100,7 @@ def _json_load(load: Load) -> dict[str, Any]:
 
 
 def _tables(plan: Plan, prediction: Prediction) -> Iterable[Table | str]:
-    from runner.cli.figures import duration
+    from runner.figures import duration
     from runner.planning.forecast import shortest
 
     bound = shortest(plan)
@@ -116,7 +116,7 @@ def _tables(plan: Plan, prediction: Prediction) -> Iterable[Table | str]:
 
 
 def _told(prediction: Prediction) -> str:
-    from runner.cli.figures import duration, number
+    from runner.figures import duration, number
 
     if prediction.by is None:
         return f"not predicted: {prediction.why}"
@@ -128,8 +128,8 @@ def _told(prediction: Prediction) -> str:
 
 
 def _groups(plan: Plan, prediction: Prediction) -> Table:
-    from runner.cli.figures import NONE, number, share
     from runner.cli.tables import table
+    from runner.figures import NONE, number, share
 
     rows = [
         [
@@ -150,7 +150,7 @@ def _groups(plan: Plan, prediction: Prediction) -> Table:
 
 def _work(group: GroupPlan) -> str:
     """What a group's workers spend time on, per item."""
-    from runner.cli.figures import duration
+    from runner.figures import duration
     from runner.planning.plan import Role
 
     if group.call is not None:
@@ -164,8 +164,8 @@ def _work(group: GroupPlan) -> str:
 
 
 def _queues(plan: Plan, prediction: Prediction) -> Table:
-    from runner.cli.figures import NONE, number
     from runner.cli.tables import table
+    from runner.figures import NONE, number
     from runner.planning.forecast import loads
 
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Final
 
-from runner.cli import figures
+from runner import figures
 from runner.engines.board import State
 from runner.planning.plan import Role
 

@@ -72,8 +72,8 @@ def rerun(
 
 
 def _parts(found: Rerun) -> Iterator[Table | str]:
-    from runner.cli.figures import NONE
     from runner.cli.tables import table
+    from runner.figures import NONE
 
     if found.same:
         yield f"the same experiment: plan digest {found.plan_digests[0]}"
@@ -93,8 +93,8 @@ def _parts(found: Rerun) -> Iterator[Table | str]:
 
 
 def _row(figure: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    from runner.cli.figures import NONE, duration, number
     from runner.config.bounds import SECONDS, kind_of, measured
+    from runner.figures import NONE, duration, number
 
     before, after = measured(figure, then), measured(figure, now)
     shown = duration if kind_of(figure) == SECONDS else number

@@ -87,9 +87,9 @@ def _show(found: Sequence[StoredRun], columns: Sequence[str]) -> None:
 
 
 def _cell(key: str, value: Any) -> str:
-    from runner.cli.figures import NONE, duration, number
     from runner.config.bounds import SECONDS, kind_of
     from runner.experiments.stored import FACTS
+    from runner.figures import NONE, duration, number
 
     if key in FACTS:
         return NONE if value is None else str(value)

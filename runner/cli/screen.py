@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from runner.cli import figures
+from runner import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

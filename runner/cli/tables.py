@@ -8,8 +8,8 @@ from rich import box
 from rich.measure import Measurement
 from rich.table import Table
 
-from runner.cli.figures import NONE, duration, number, share
 from runner.config.bounds import SECONDS, kind_of
+from runner.figures import NONE, duration, number, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -47,8 +47,8 @@ def parts(found: Sequence[Theory]) -> list[Table | str]:
 
 
 def _table(told: Sequence[Theory]) -> Table:
-    from runner.cli.figures import duration, number, share
     from runner.cli.tables import table
+    from runner.figures import duration, number, share
 
     rows = [
         [each.queue, each.model or "", number(f.throughput), share(f.utilization),

@@ -84,8 +84,8 @@ def _planned(found: Twin) -> str:
 
 def _split(found: Twin) -> Table:
     from runner.analysis.gap import PARTS
-    from runner.cli.figures import duration, share
     from runner.cli.tables import table
+    from runner.figures import duration, share
 
     gap = found.gap
     parts = [(text, getattr(gap, part)) for part, text in PARTS.items()]
@@ -115,7 +115,7 @@ def _distance(pair: Pair) -> int:
 
 
 def _row(pair: Pair) -> list[str]:
-    from runner.cli.figures import NONE, duration
+    from runner.figures import NONE, duration
 
     sides = (pair.simulated, pair.real)
     takers = [NONE if side is None or side.worker is None else side.worker for side in sides]
@@ -124,8 +124,8 @@ def _row(pair: Pair) -> list[str]:
 
 
 def _times(found: Twin) -> Table:
-    from runner.cli.figures import NONE, duration, number
     from runner.cli.tables import table
+    from runner.figures import NONE, duration, number
 
     rows = [
         [
@@ -140,8 +140,8 @@ def _times(found: Twin) -> Table:
 
 
 def _workers(found: Twin) -> Table:
-    from runner.cli.figures import NONE, duration, number, share
     from runner.cli.tables import table
+    from runner.figures import NONE, duration, number, share
 
     rows = []
     for name, sides in found.workers.items():

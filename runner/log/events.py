@@ -178,10 +178,17 @@ class RunEnd(Struct, frozen=True, kw_only=True, tag_field="event", tag="run.end"
 
 
 class Other(Struct, frozen=True, kw_only=True):
-    """An event this module has no record for: `error`, `fault`, `hang`, or a kind yet to come."""
+    """An event this module has no record for: `error`, `fault`, `hang`, or a kind yet to come.
+
+    What it says beyond its instant is kept as it stands, for people to read.
+    """
 
     event: str
     t_ns: Nanoseconds
+    worker: Any = None
+    id: Any = None
+    act: Any = None
+    why: Any = None
 
 
 class Torn(Struct, frozen=True, kw_only=True):
@@ -214,26 +221,33 @@ def read(path: Path) -> Iterator[Event]:
         yield from chunk
 
 
-def read_chunks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[list[Event]]:
+def read_chunks(
+    path: Path, grows: Callable[[], bool] | None = None, broken: Callable[[str], None] | None = None
+) -> Iterator[list[Event]]:
     """Yield the events of `read` in lists of some thousands, which is faster to go through.
 
     Args:
         path: The log.
         grows: Asked at the end of the file whether there may be more to read now.
+        broken: Told of each line after the first that is no event, which is then passed over; without it such a line
+            is an error.
     """
     line = 0
     last_ns = 0
     for block in blocks(path, grows):
         end = block.rfind(b"\n") + 1
-        events, problem = decode(block[:end])
+        events, problems = decode(block[:end], every=broken is not None)
         if line == 0:
-            _check_header(path, events, problem or "it has no end")
-        line += len(events)
+            _check_header(path, events, problems.get(0))
         if events:
             last_ns = events[-1].t_ns
             yield events
-        if problem:
-            raise LogError(f"{path}:{line + 1}: is no event: {problem}")
+        for at, problem in problems.items():
+            said = f"{path}:{line + at + 1}: is no event: {problem}"
+            if broken is None:
+                raise LogError(said)
+            broken(said)
+        line += len(events) + len(problems)
         if end < len(block):
             yield [Torn(t_ns=last_ns, length=len(block) - end)]
     if line == 0:
@@ -283,9 +297,9 @@ def blocks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[byte
         raise LogError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _check_header(path: Path, events: list[Event], problem: str) -> None:
-    if not events:
-        raise LogError(f"{path}: is no mprun event log: line 1: {problem}")
+def _check_header(path: Path, events: list[Event], problem: str | None) -> None:
+    if not events or problem:
+        raise LogError(f"{path}: is no mprun event log: line 1: {problem or 'it has no end'}")
     first = events[0]
     if not isinstance(first, RunStart):
         raise LogError(f"{path}: is no mprun event log: it does not begin with run.start")
@@ -294,26 +308,29 @@ def _check_header(path: Path, events: list[Event], problem: str) -> None:
         raise LogError(f"{path}: is of log schema {first.schema}, this mprun reads {SCHEMA}{remedy}")
 
 
-def decode(block: bytes) -> tuple[list[Event], str | None]:
-    """The events in whole lines up to the first that is none, and what is wrong with that; None where all are."""
+def decode(block: bytes, *, every: bool = False) -> tuple[list[Event], dict[int, str]]:
+    """Decode whole lines; stop at the first that is no event, or go on behind it, and say what is wrong, by place."""
     try:
         events: list[Event] = list(_decoder.decode_lines(block))
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     else:
         if len(events) == block.count(b"\n"):
-            return events, None
-    return _decode_each(block.split(b"\n")[:-1])
+            return events, {}
+    return _decode_each(block.split(b"\n")[:-1], every=every)
 
 
-def _decode_each(lines: Iterable[bytes]) -> tuple[list[Event], str | None]:
+def _decode_each(lines: Iterable[bytes], *, every: bool) -> tuple[list[Event], dict[int, str]]:
     events: list[Event] = []
-    for line in lines:
+    problems: dict[int, str] = {}
+    for place, line in enumerate(lines):
         try:
             events.append(decoded(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return events, str(error)
-    return events, None
+            problems[place] = str(error)
+            if not every:
+                break
+    return events, problems
 
 
 def decoded(line: bytes) -> Event:

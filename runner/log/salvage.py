@@ -166,7 +166,7 @@ class _Journal:
     def _event(self, record: Record, t_ns: int) -> Event | None:
         _, first, other, seq, item, producer, delivery, flags, kind = record
         if kind == RAW:
-            return Other(event="error", t_ns=t_ns)
+            return Other(event="error", t_ns=t_ns, worker=self.worker)
         if kind not in (PUT, GET, DONE) or producer >= len(self.prefixes):
             return None
         second = None if flags & NO_SECOND else other

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from runner.log.events import SCHEMA, RunEnd, RunStart, blocks, decode, decoded
+from runner.log.events import SCHEMA, RunEnd, RunStart, blocks, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +54,9 @@ def read_chunks(path: Path, troubles: Troubles) -> Iterator[list[Event]]:
     line, complete, torn = 0, False, False
     for block in blocks(path):
         end = block.rfind(b"\n") + 1
-        events, problem = decode(block[:end])
-        if problem is not None:
-            events = _each(block[:end], line, troubles)
+        events, problems = decode(block[:end], every=True)
+        for place, problem in problems.items():
+            troubles.add(f"line {line + place + 1}: is no event, left out: {problem}")
         if line == 0:
             _check_first(events, troubles)
         line += block.count(b"\n")
@@ -70,16 +68,6 @@ def read_chunks(path: Path, troubles: Troubles) -> Iterator[list[Event]]:
         troubles.add(f"line {line + 1}: torn: the log breaks off in it")
     if not complete:
         troubles.add("incomplete: there is no run.end, or not at the end")
-
-
-def _each(block: bytes, before: int, troubles: Troubles) -> list[Event]:
-    events: list[Event] = []
-    for number, line in enumerate(block.split(b"\n")[:-1], before + 1):
-        try:
-            events.append(decoded(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            troubles.add(f"line {number}: is no event, left out: {error}")
-    return events
 
 
 def _check_first(events: list[Event], troubles: Troubles) -> None:

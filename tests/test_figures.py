@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.cli.figures import duration, number, share
+from runner.figures import duration, number, share
 
 
 @pytest.mark.parametrize(
