@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
     from runner.experiments.rerun import Rerun, rerun
+    from runner.experiments.sweep import Sweep, sweep
     from runner.experiments.twin import Twin, twin
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigError",
     "Rerun",
     "Result",
+    "Sweep",
     "Twin",
     "__version__",
     "advise",
@@ -29,6 +31,7 @@ __all__ = [
     "rerun",
     "run",
     "simulate",
+    "sweep",
     "twin",
 ]
 
@@ -46,6 +49,8 @@ _HOMES = {
     "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
+    "Sweep": "runner.experiments.sweep",
+    "sweep": "runner.experiments.sweep",
     "Twin": "runner.experiments.twin",
     "twin": "runner.experiments.twin",
 }

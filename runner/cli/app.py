@@ -25,6 +25,7 @@ from runner.cli.schema import schema
 from runner.cli.show import show
 from runner.cli.simulate import simulate
 from runner.cli.streams import say
+from runner.cli.sweep import sweep
 from runner.cli.twin import twin
 from runner.cli.validate import validate
 from runner.errors import ConfigError, ExitCode, MprunError
@@ -32,7 +33,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, prune, twin, advise)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, prune, twin, advise, sweep)
 
 
 class Commands(TyperGroup):
