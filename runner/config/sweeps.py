@@ -24,7 +24,7 @@ from runner.config.sweep_models import SweepConfig
 from runner.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runner.config.models import Config
 
@@ -188,12 +188,24 @@ def _with_cells(
 
 def _where(found: Problem, where: list[Settings]) -> Problem:
     """The problem with the cell it is told of, where that is not plain from its position."""
-    marks = [mark for setting in where[0].values() for mark in (setting.mark, setting.value.mark)]
+    marks = [mark for setting in where[0].values() for mark in (setting.mark, *_marks(setting.value))]
     if (found.source, found.line, found.column) in [(mark.source, mark.line, mark.column) for mark in marks]:
         return found
     told = ", ".join(f"{path}={plain(setting.value)}" for path, setting in where[0].items())
     more = f" and {len(where) - 1} more cells" if len(where) > 1 else ""
     return replace(found, message=f"{found.message} (with {told}{more})")
+
+
+def _marks(node: Node) -> Iterator[Mark]:
+    yield node.mark
+    match node:
+        case ListNode(items=items):
+            for item in items:
+                yield from _marks(item)
+        case MapNode(entries=entries):
+            for mark, below in entries.values():
+                yield mark
+                yield from _marks(below)
 
 
 def _root(
@@ -227,7 +239,7 @@ def _varied(values: Any, mark: Mark, path: str, problems: list[Problem]) -> Node
         root, found = yamlfile.parse(f"[{values}]", mark.source, mark.folder)
     except ConfigError as error:
         found = list(error.problems)
-        root = ListNode(mark, ())
+        root = ListNode(mark, (Scalar(mark, None),))
     problems += [Problem(mark.source, None, None, path, each.message) for each in found]
     return _at(root, mark)
 

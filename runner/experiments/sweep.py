@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -75,8 +75,20 @@ class Sweep:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data, ready for JSON."""
-        known = {**asdict(self), "folder": str(self.folder), "exit_code": self.exit_code, "finished": self.finished}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in known.items()}
+        return {
+            "folder": str(self.folder),
+            "name": self.name,
+            "digest": self.digest,
+            "axes": list(self.axes),
+            "cells": [dict(cell) for cell in self.cells],
+            "size": self.size,
+            "new": self.new,
+            "finished": self.finished,
+            "signal": self.signal,
+            "exit_code": self.exit_code,
+            "faults": list(self.faults),
+            "rows": [row.to_dict() for row in self.rows],
+        }
 
 
 class SweepWatch(Protocol):
@@ -85,7 +97,7 @@ class SweepWatch(Protocol):
     def begins(self, plan: SweepPlan, folder: SweepDir) -> None:
         """The rows that are there are known."""
 
-    def run_begins(self, cell: Cell, slot: Slot) -> None:
+    def run_begins(self, cell: Cell, slot: Slot, /) -> None:
         """A run is about to start."""
 
     def run_ended(self, row: Row) -> None:

@@ -68,6 +68,10 @@ class Row:
         """Which run of the sweep it is."""
         return Slot(self.cell, self.repeat)
 
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, ready for JSON."""
+        return {**asdict(self), "expectations": [dict(each) for each in self.expectations]}
+
 
 def metrics_of(summary: Mapping[str, Any]) -> dict[str, float | None]:
     """The figures of a summary that can be bounded, those of workers left out, by their paths."""
@@ -137,7 +141,7 @@ def line_of(row: Row, before: str) -> tuple[bytes, str]:
         row: What is stored.
         before: The check of the row before.
     """
-    body = json.dumps(asdict(row), ensure_ascii=False, separators=(",", ":"))[:-1].encode(errors="backslashreplace")
+    body = json.dumps(row.to_dict(), ensure_ascii=False, separators=(",", ":"))[:-1].encode(errors="backslashreplace")
     check = _check(before, body)
     return body + f'{_CHECK}{check}"}}\n'.encode(), check
 
@@ -152,7 +156,7 @@ def columns(axes: Iterable[str], rows: Iterable[Row]) -> list[str]:
 def fields(row: Row, names: Iterable[str]) -> list[str]:
     """What a row holds in these columns."""
     unmet = "; ".join(f"{each['metric']} {each['bound']}" for each in row.expectations if not each["met"])
-    known = {**row.settings, **row.metrics, **asdict(row), "unmet": unmet}
+    known = {**row.settings, **row.metrics, **row.to_dict(), "unmet": unmet}
     return [_text(known.get(name)) for name in names]
 
 
