@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.fit import Fitted, fit
     from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.sweep import Sweep, sweep
     from runner.experiments.twin import Twin, twin
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Advice",
     "ConfigError",
+    "Fitted",
     "Rerun",
     "Result",
     "Sweep",
@@ -26,6 +28,7 @@ __all__ = [
     "__version__",
     "advise",
     "audit",
+    "fit",
     "load",
     "plan",
     "rerun",
@@ -42,6 +45,8 @@ _HOMES = {
     "advise": "runner.experiments.advise",
     "ConfigError": "runner.errors",
     "Result": "runner.api",
+    "Fitted": "runner.experiments.fit",
+    "fit": "runner.experiments.fit",
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",

@@ -16,6 +16,7 @@ from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.config import config
+from runner.cli.fit import fit
 from runner.cli.plan import plan
 from runner.cli.prune import prune
 from runner.cli.rerun import rerun
@@ -33,7 +34,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, prune, twin, advise, sweep)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, fit, prune, twin, advise, sweep)
 
 
 class Commands(TyperGroup):

@@ -56,11 +56,13 @@ def run(
 ) -> int:
     """Run a config and store the run: every event is a line on stdout, progress and figures go to stderr.
 
-    With --json, stdout carries the summary (summary.json) instead of events. Ctrl-C stops the run in good order; a
+    With --json, stdout carries the summary (summary.json) instead of events. On a terminal that shows no log, a live
+    display takes the place of the lines of progress. Ctrl-C stops the run in good order; a
     second one kills at once. The store is complete either way.
 
       mprun configs/default.yaml                       the same as mprun run …
       mprun configs/default.yaml --seed 7 --log pretty
+      mprun configs/default.yaml > events.jsonl        the live display on the terminal
       mprun configs/default.yaml --set consumers.consume.count=4 --json | jq .throughput
       mprun configs/default.yaml --set 'expect.latency.p99="< 5s"' --junit junit.xml
     """
@@ -72,7 +74,11 @@ def run(
     from runner.log.rundir import EVENTS, RunDir
 
     live = Live(LogFormat.NONE if as_json else log, quiet=quiet)
-    result = api.run(loaded, out, watch=live, command_line=sys.argv, overrides=chosen)
+    try:
+        result = api.run(loaded, out, watch=live, command_line=sys.argv, overrides=chosen)
+    except BaseException:
+        live.clear()
+        raise
     live.finish(result.run_dir / EVENTS)
     if as_json:
         put_out(json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n")
