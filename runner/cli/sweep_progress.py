@@ -52,7 +52,8 @@ class SweepProgress:
         """Show which run is made."""
         repeat = f", repeat {slot.repeat}" if slot.repeat else ""
         self._now = f"{cell_name(cell.settings)}{repeat}"
-        self._show()
+        if self._in_place:
+            self._show()
 
     def run_ended(self, row: Row) -> None:
         """Say what went wrong; show how far the sweep is, if it is time to."""
@@ -65,7 +66,8 @@ class SweepProgress:
                 self._say(f"mprun: {cell_name(row.settings)}, repeat {row.repeat}: {row.status}: {why}")
             elif self._bad == _MOST_TOLD + 1:
                 self._say("mprun: further runs that are not ok are only in sweep.csv")
-        self._show()
+        if not self._in_place:
+            self._show()
 
     def close(self) -> None:
         """Clear the line, for what comes next."""

@@ -1,10 +1,12 @@
 """Which cells a sweep has: every combination of a matrix, lists that go together, what is left out and what is added.
 
-matrix: each value of one with each of the others      zip: the first of each list, the second, …
-+----------- every row with every row ----------------+
-|-- exclude: what is like this is left out
-|-- include: keys added to what they fit, or a cell of their own
-cells
+    matrix: each value of one with each of the others      zip: the first of each list, the second, …
+       +----------- every row with every row ----------------+
+                        |-- exclude: what is like this is left out
+                        |-- include: keys added to what they fit, or a cell of their own
+                      cells
+
+`include` and `exclude` mean what they mean in the matrices of GitHub Actions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Sweep files: one config many times, with other values; every cell's config is checked before anything runs.
 
-sweep file --base--> config as a tree --each cell's settings in it--> validated --> Config, one for each cell
-+-- matrix, zip, include, exclude --> settings of the cells
+    sweep file --base--> a config as a tree --with a cell's settings--> validated --> Config, one for each cell
+        +-- matrix, zip, include, exclude --> settings of the cells --+
+
+All of it works on nodes that know where they were written, so that what is wrong in a cell is told where it stands.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from pydantic_core import ValidationError
 
 from runner.config import yamlfile
 from runner.config.combinations import Settings, cells, table
-from runner.config.layers import extended, keys_of, merged, node_of, overridden, placed, read_text, reason
-from runner.config.load import Source, in_order, opened, validated
+from runner.config.layers import node_of, overridden
+from runner.config.load import in_order, opened
 from runner.config.nodes import ENOUGH_PROBLEMS, ListNode, MapNode, Mark, Node, Scalar, plain, problem
 from runner.config.problems import problems_of
 from runner.config.substitution import Substitution
+from runner.config.sweep_base import Base, base_of, set_for_all
 from runner.config.sweep_models import SweepConfig
 from runner.errors import ConfigError, Problem, UsageError
 
@@ -100,15 +103,15 @@ def load_sweep(
         root = root.replaced(key, mark, node_of(value, mark, key))
     written = _substituted(root, Substitution(environ, problems))
     sweep = _checked(written, problems)
-    base, base_stem = _base(root, written, stem, chain, Substitution(environ, problems), problems)
+    base, base_stem = base_of(root, written, stem, chain, Substitution(environ, problems), problems)
     if base is None:
         raise ConfigError(*in_order(problems, root.mark.source))
-    base = overridden(_set_for_all(base, written), overrides, problems)
+    base = overridden(set_for_all(base, written), overrides, problems)
     warnings: list[Problem] = []
     made = _cells(written, problems, warnings)
     if len(made) > MOST_UNASKED and not many:
         raise UsageError(f"{len(made):,} cells, more than {MOST_UNASKED:,}; say --yes (many=True) if that is meant")
-    return _with_cells(sweep, stem, _Base(base, base_stem, root.mark.source, environ), made, problems, warnings)
+    return _with_cells(sweep, stem, Base(base, base_stem, environ), made, problems, warnings, root.mark.source)
 
 
 def _cells(written: MapNode, problems: list[Problem], warnings: list[Problem]) -> list[Settings]:
@@ -125,37 +128,14 @@ def _cells(written: MapNode, problems: list[Problem], warnings: list[Problem]) -
     return [{}]
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    root: MapNode
-    stem: str
-    main: str
-    environ: Mapping[str, str]
-
-    def cell(self, settings: Settings, problems: list[Problem]) -> Config:
-        """The config with these settings; raises ConfigError."""
-        root = self.root
-        for path in sorted(settings, key=lambda path: path.count(".")):  # a whole group before what is set in it
-            mark, value = settings[path]
-            keys = keys_of(path)
-            if not all(keys) or keys[0] == "extends":
-                message = "wanted the dotted path of a key, such as consumers.consume.count; not extends"
-                problems.append(problem(mark, path, message))
-                continue
-            try:
-                root = placed(root, keys, _escaped(value), mark)
-            except ConfigError as error:
-                problems += error.problems
-        return validated(root, self.stem, Substitution(self.environ, problems), problems)
-
-
 def _with_cells(
     sweep: SweepConfig | None,
     stem: str,
-    base: _Base,
+    base: Base,
     made: Sequence[Settings],
     problems: list[Problem],
     warnings: list[Problem],
+    main: str,
 ) -> SweepFile:
     """The sweep with every cell's config; what is wrong in some cells only is told with the first of them."""
     found: list[SweepCell] = []
@@ -173,7 +153,7 @@ def _with_cells(
             warnings += config.warnings
     problems += [each if len(where) == len(made) else _where(each, where) for each, where in wrong.items()]
     if problems or sweep is None:
-        raise ConfigError(*in_order(problems, base.main))
+        raise ConfigError(*in_order(problems, main))
     axes = dict.fromkeys(path for cell in found for path in cell.settings)
     return SweepFile(
         name=sweep.name or stem,
@@ -270,62 +250,3 @@ def _checked(root: MapNode, problems: list[Problem]) -> SweepConfig | None:
     except ValidationError as error:
         problems += problems_of(error, SweepConfig, root)
         return None
-
-
-def _base(
-    root: MapNode,
-    written: MapNode,
-    stem: str,
-    chain: tuple[str, ...],
-    substitution: Substitution,
-    problems: list[Problem],
-) -> tuple[MapNode | None, str]:
-    """The base config as a tree with what it extends, and the stem of its name."""
-    node = written.get("base")
-    match node:
-        case MapNode(mark=mark, entries=entries):
-            noted = MapNode(mark, {key: value for key, value in entries.items() if not key.startswith("x-")})
-            return extended(noted, substitution, problems, chain), stem
-        case Scalar(value=str(text)) if text and "\0" not in text:
-            path = os.path.normpath(node.mark.folder / text)
-            named = os.path.normpath(Path(node.mark.source).parent / text)
-            try:
-                file = Source(read_text(path, regular=True), named, Path(path).stem, Path(path).parent)
-            except OSError as error:
-                problems.append(problem(node.mark, "base", f"{path}: {reason(error)}"))
-                return None, stem
-            real = (os.path.realpath(path),)
-            return extended(file.read(problems), substitution, problems, real), file.stem
-        case None:
-            return None, stem
-    if root.has("base"):
-        problems.append(problem(node.mark, "base", "wanted the path of a config, or a config"))
-    return None, stem
-
-
-def _set_for_all(base: MapNode, written: MapNode) -> MapNode:
-    """The base with the engine of the sweep, and what it expects of every cell."""
-    if written.has("engine"):
-        mark, node = written.entries["engine"]
-        base = base.replaced("engine", mark, node)
-    expected = written.get("expect")
-    if isinstance(expected, MapNode):
-        over = MapNode(base.mark, {"expect": (written.entries["expect"][0], _escaped_map(expected))})
-        base = merged(base, over)
-    return base
-
-
-def _escaped(node: Node) -> Node:
-    """The tree with every dollar doubled: its variables are filled in, and will be looked for once more."""
-    match node:
-        case Scalar(mark=mark, value=str(text)) if "$" in text:
-            return Scalar(mark, text.replace("$", "$$"))
-        case ListNode(mark=mark, items=items):
-            return ListNode(mark, tuple(map(_escaped, items)))
-        case MapNode():
-            return _escaped_map(node)
-    return node
-
-
-def _escaped_map(node: MapNode) -> MapNode:
-    return MapNode(node.mark, {key: (mark, _escaped(value)) for key, (mark, value) in node.entries.items()})

@@ -1,7 +1,9 @@
 """A sweep: one config many times, with other values; what is done stays done.
 
-sweep file --> plan: cells, order --> folder --rows that are there--> what is left
-+<-- a row --- one run after the other <--+
+    sweep file --> plan: cells, order --> folder --rows that are there--> what is left
+                                             +<-- a row --- one run after the other <--+
+
+A run that fails, whatever the reason, is a row like any other. A signal ends the sweep between two rows.
 """
 
 from __future__ import annotations
