@@ -54,9 +54,9 @@ coverage: setup ## how often the intervals of `mprun compare` contain the truth,
 chaos: setup ## 1,000 trials in which workers are killed, a failpoint on every line, the controls (most of an hour)
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
+endurance: setup ## killed supervisors and sweeps, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
-		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py) $(ARGS)
+		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py sweep_killed.py) $(ARGS)
 
 bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts, traces and reports (minutes)
 	$(BIN)/python bench/startup.py

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runner.experiments.fit import Fitted, fit
     from runner.experiments.relation import events
     from runner.experiments.rerun import Rerun, rerun
+    from runner.experiments.sweep import Sweep, sweep
     from runner.experiments.twin import Twin, twin
     from runner.reports.report import report
     from runner.reports.trace import trace
@@ -27,6 +28,7 @@ __all__ = [
     "Fitted",
     "Rerun",
     "Result",
+    "Sweep",
     "Twin",
     "__version__",
     "advise",
@@ -40,6 +42,7 @@ __all__ = [
     "rerun",
     "run",
     "simulate",
+    "sweep",
     "trace",
     "twin",
 ]
@@ -64,6 +67,8 @@ _HOMES = {
     "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
+    "Sweep": "runner.experiments.sweep",
+    "sweep": "runner.experiments.sweep",
     "trace": "runner.reports.trace",
     "Twin": "runner.experiments.twin",
     "twin": "runner.experiments.twin",

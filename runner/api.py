@@ -48,12 +48,14 @@ class Result:
         summary: The content of its summary.json.
         exit_code: What the command line exits with: 0 ok, 1 failed, 3 an expectation not met, 128 + n by signal n.
         verdict: Whether its log is consistent, with every violation found.
+        reason: Why it did not complete; None where it did.
     """
 
     run_dir: Path
     summary: Mapping[str, Any]
     exit_code: int
     verdict: Verdict
+    reason: str | None = None
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events of the log, one after another, in the order of time."""
@@ -224,4 +226,4 @@ def _complete(store: RunDir, summary: Summary, verdict: Verdict, facts: dict[str
     store.write_json(rundir.SUMMARY, summary.to_dict())
     store.write_json(rundir.MANIFEST, {**facts, "status": summary.status, "exit_code": code})
     store.drop_journals()
-    return Result(store.path, summary.to_dict(), code, verdict)
+    return Result(store.path, summary.to_dict(), code, verdict, facts["reason"])

@@ -28,6 +28,7 @@ from runner.cli.schema import schema
 from runner.cli.show import show
 from runner.cli.simulate import simulate
 from runner.cli.streams import say
+from runner.cli.sweep import sweep
 from runner.cli.trace import trace
 from runner.cli.twin import twin
 from runner.cli.validate import validate
@@ -54,6 +55,7 @@ _COMMANDS = (
     prune,
     twin,
     advise,
+    sweep,
 )
 
 

@@ -87,6 +87,11 @@ def expectations(found: Sequence[Mapping[str, Any]]) -> Table:
     return table(["bound", "measured", "met"], rows)
 
 
+def missed(found: Iterable[Mapping[str, Any]]) -> str:
+    """The bounds that are not met and what was measured, in a line."""
+    return "; ".join(f"{each['metric']} {each['bound']}: {measured(each)}" for each in found if not each["met"])
+
+
 def measured(expectation: Mapping[str, Any]) -> str:
     """What was measured of an expectation's metric, in its unit."""
     value = expectation["measured"]
