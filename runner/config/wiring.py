@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
 
 _ENDS = {"producers": ("to",), "stages": ("from", "to"), "consumers": ("from",)}
+_ENDINGS = ("duration", "stop_when")
 _REPAIRING = ("restart", "continue")
 
 
@@ -123,9 +124,11 @@ def _check_work(node: Node, path: str, problems: list[Problem]) -> None:
 
 def _check_endless(root: MapNode, problems: list[Problem]) -> None:
     producers = root.get("producers")
-    if root.has("duration") or not isinstance(producers, MapNode) or len(producers.entries) > MOST_NAMES:
+    if any(map(root.has, _ENDINGS)) or not isinstance(producers, MapNode) or len(producers.entries) > MOST_NAMES:
         return
     for name, (_, node) in producers.entries.items():
         if (isinstance(node, MapNode) and not node.has("items")) or is_nothing(node):
-            message = "missing; wanted: how many or which items, or a duration at the top for an endless producer"
+            message = (
+                "missing; wanted: how many or which items, or duration or stop_when at the top for an endless producer"
+            )
             problems.append(problem(node.mark, f"{join('producers', name)}.items", message))

@@ -51,7 +51,7 @@ def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch:
         board = stack.enter_context(contextlib.closing(Board(folder / "board", plan.size, create=True)))
         context = multiprocessing.get_context(plan.start_method)
         queues = _queues(plan, context, folder, stack)
-        live = LiveRun(plan, folder, board, chronicle)
+        live = LiveRun(plan, folder, board, chronicle, {name: queue.depth for name, queue in queues.items()})
         return Supervisor(live, context, queues, signals, watch).run()
 
 

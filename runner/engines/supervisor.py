@@ -29,12 +29,13 @@ from runner.engines.memory import OutOfMemoryKills
 from runner.engines.process_worker import WorkerExit
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
+from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, stacks, standstill, waiting
 from runner.engines.stop import Stop, overdue
 from runner.engines.streams import Streams
 from runner.engines.witnesses import witnessed
 from runner.log.journal import Clock
-from runner.planning.plan import OnDeath
+from runner.planning.plan import OnDeath, Role
 from runner.queues.contract import RepairableQueue
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Supervisor:
         self._streams = Streams(self._plan, live.board, repairable, self._recovery, self._readers)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._memory = OutOfMemoryKills()
+        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._depths = DepthSampler({name: queue.depth for name, queue in queues.items()})
         self._launch = Launch(live, context, queues)
 
@@ -193,8 +195,18 @@ class Supervisor:
         self._streams.tend()
         for member in self._living.values():
             member.watch_item()
+        if self._steadiness is not None and self._board.zero:
+            self._look_whether_steady(self._steadiness)
         if self._stillness.is_too_long(member.slot for member in self._living.values()):
             self._give_up_waiting()
+
+    def _look_whether_steady(self, steadiness: Steadiness) -> None:
+        """Once the run is steady, let the producers come to their end; what they have put is still worked off."""
+        if steadiness.look(monotonic_ns() - self._board.zero, self._board.done(self._plan)):
+            self._chronicle.add("steady", **steadiness.about)
+            for member in self._current():
+                if member.worker.group.role is Role.PRODUCER:
+                    member.slot.finish()
 
     def _give_up_waiting(self) -> None:
         """The run is hung: enter who waits for what, and stop it."""

@@ -62,6 +62,7 @@ class RunStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="run.st
     start_method: str | None = None
     config_digest: str | None = None
     plan_digest: str | None = None
+    warmup_ns: Nanoseconds = 0
 
 
 class WorkerStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.start"):
