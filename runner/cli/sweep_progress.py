@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from runner.cli.figures import duration
 from runner.cli.streams import Outlet
 from runner.cli.sweep_tables import cell_name
 from runner.cli.tables import missed
+from runner.figures import duration
 
 if TYPE_CHECKING:
     from runner.experiments.sweep_plan import Cell, Slot, SweepPlan

@@ -7,9 +7,9 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.cli.figures import NONE, duration, number
 from runner.cli.tables import table
 from runner.config.bounds import SECONDS, kind_of
+from runner.figures import NONE, duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
