@@ -1,7 +1,7 @@
 """A simulation gone through: its log written, its figures read, its events at hand.
 
 Simulation --records--+--> lines --> events.jsonl, with its digest      where it is stored
-                      +--> events --> ledger --> summary, verdict       as from any log
+                      +--> books --> summary, verdict                   what reading that log again would give
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
+from runner.analysis.ordered_books import OrderedBooks
 from runner.analysis.summary import figures
 from runner.engines.simulation import Simulation, run
 from runner.log.sequence import SequenceEvents, SequenceLines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runner.analysis.summary import Summary
@@ -63,9 +64,9 @@ def simulated(plan: Plan, signals: Signals | None = None) -> Simulated:
     """Simulate and keep nothing but the figures and the verdict."""
     began = monotonic()
     simulation = Simulation(plan, None, signals)
-    books = Books(plan)
+    books = books_for(plan)
     outcome = run(simulation, books.enter)
-    summary, verdict = books.closed(outcome, monotonic() - began)
+    summary, verdict = _closed(books, outcome, monotonic() - began)
     return Simulated(summary.to_dict(), summary.exit_code or 0, verdict, outcome.reason, plan, simulation)
 
 
@@ -82,7 +83,7 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
     Raises:
         OSError: The disk is full.
     """
-    books, lines, digest = Books(plan), SequenceLines(plan.origins.prefix), hashlib.sha256()
+    books, lines, digest = books_for(plan), SequenceLines(plan.origins.prefix), hashlib.sha256()
     with path.open("wb") as file:
 
         def take(records: list[Record]) -> None:
@@ -92,26 +93,64 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
             books.enter(records)
 
         outcome = run(Simulation(plan, name, signals), take)
-    return outcome, *books.closed(outcome, monotonic() - began), digest.hexdigest()
+    return outcome, *_closed(books, outcome, monotonic() - began), digest.hexdigest()
 
 
-class Books:
+class Books(Protocol):
     """The books of a simulation, kept while it goes on.
 
     Attributes:
-        ledger: What has been booked.
+        most_puts: Into the queue that had the most.
+        end_ns: When the run ended; None: it has not.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.ledger = Ledger()
-        self._events = SequenceEvents(plan.origins.prefix)
+    @property
+    def most_puts(self) -> int: ...
 
-    def enter(self, records: list[Record]) -> None:
+    @property
+    def end_ns(self) -> int | None: ...
+
+    def enter(self, records: Sequence[Record], /) -> None:
         """Book further records."""
-        self.ledger.feed(self._events(records))
 
-    def closed(self, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
-        """The figures and the verdict."""
-        verdict = close(self.ledger)
-        summary = figures(self.ledger, verdict)
-        return replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=wall_s), verdict
+    def closed(self) -> tuple[Summary, Verdict]:
+        """The figures, without exit code and wall time, and the verdict; to be called once, at the end."""
+
+
+def books_for(plan: Plan) -> Books:
+    """Books that forget what is done; where something may go wrong on purpose, those of any log, which do not."""
+    prefix = plan.origins.prefix
+    troubled = any(group.faults or group.item_timeout_ns is not None for group in plan.groups)
+    return LedgerBooks(prefix) if troubled else OrderedBooks(prefix)
+
+
+class LedgerBooks:
+    """See `Books`: kept by the ledger, as of any log."""
+
+    def __init__(self, prefix: Callable[[int], str]) -> None:
+        self._ledger = Ledger()
+        self._events = SequenceEvents(prefix)
+
+    @property
+    def most_puts(self) -> int:
+        """See `Books`."""
+        return max((len(queue.began) for queue in self._ledger.queues.values()), default=0)
+
+    @property
+    def end_ns(self) -> int | None:
+        """See `Books`."""
+        return None if self._ledger.end is None else self._ledger.end.t_ns
+
+    def enter(self, records: Sequence[Record]) -> None:
+        """See `Books`."""
+        self._ledger.feed(self._events(records))
+
+    def closed(self) -> tuple[Summary, Verdict]:
+        """See `Books`."""
+        verdict = close(self._ledger)
+        return figures(self._ledger, verdict), verdict
+
+
+def _closed(books: Books, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
+    summary, verdict = books.closed()
+    return replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=wall_s), verdict
