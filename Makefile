@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance theory twins bench speed clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,15 @@ chaos: setup ## 1,000 trials in which workers are killed, a failpoint on every l
 endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
 		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py) $(ARGS)
+
+theory: setup ## queueing theory against simulation, 30 seeds of 100,000 items each (minutes)
+	MPRUN_THEORY=1 $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/test_simulation_theory.py $(ARGS)
+
+twins: setup ## docs/explanation/twins.md: every example for real, beside its simulation (minutes)
+	$(BIN)/python bench/twin_table.py --output docs/explanation/twins.md $(ARGS)
+
+speed: setup ## the simulation against the same models in SimPy, and with 10⁴ to 10⁷ items (ten minutes)
+	PYTHONPATH=tests $(BIN)/python bench/simulation.py $(ARGS)
 
 bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
 	$(BIN)/python bench/startup.py

@@ -24,9 +24,9 @@ _NS: Final = 1e9
 class Durations:
     """Durations in ns, at least 0; whoever adds one appends it to `fresh`, unless it is 0.
 
-    Beyond `EXACT` they are counted in buckets, named by the upper half of the number as a 32-bit float: 7 bits behind the
-    leading one, so a bucket is 1/128 of its values wide at most, and a percentile less than 1 % off. That is the idea of
-    DDSketch (Masson, Rim and Lee, VLDB 2019), with buckets that cost no logarithm. Mean and maximum are exact.
+    Beyond `EXACT` they are counted in buckets, named by the upper half of the number as a 32-bit float: 7 bits behind
+    the leading one, so a bucket is 1/128 of its values wide at most, and a percentile less than 1 % off. That is the
+    idea of DDSketch (Masson, Rim and Lee, VLDB 2019), in buckets that cost no logarithm. Mean and maximum are exact.
 
     Attributes:
         fresh: What was added since the last `fold`.
@@ -104,6 +104,12 @@ class _Ordered:
         bucket = self._names[found]
         if bucket == 0:
             return 0
-        begin, end = (unpack(">f", pack(">HH", name, 0))[0] for name in (bucket, bucket + 1))
+        begin, end = _begin(bucket), _begin(bucket + 1)
         first = self._ends[found - 1] if found else 0
         return min(self._most, begin + (end - begin) * (place - first + 0.5) / (self._ends[found] - first))
+
+
+def _begin(bucket: int) -> float:
+    """The least that a bucket holds."""
+    least: float = unpack(">f", pack(">HH", bucket, 0))[0]
+    return least

@@ -44,8 +44,8 @@ class QueueBook:
     """
 
     __slots__ = (
-        "bound", "depth", "gets", "inside", "latency", "max_depth", "name", "put_ns", "puts", "residence_ns", "wait_get",
-        "wait_put",
+        "bound", "depth", "gets", "inside", "latency", "max_depth", "name", "put_ns", "puts", "residence_ns",
+        "wait_get", "wait_put",
     )  # fmt: skip
 
     def __init__(self, name: str, bound: float) -> None:
@@ -67,8 +67,8 @@ class WorkerBook:
     """
 
     __slots__ = (
-        "began_ns", "busy_ns", "done", "exit_code", "exited_ns", "gets", "group", "hands", "incarnations", "name", "puts",
-        "read_ns", "role", "seq", "source", "target", "wait_ns", "wrote_ns",
+        "began_ns", "busy_ns", "done", "exit_code", "exited_ns", "gets", "group", "hands", "incarnations", "name",
+        "puts", "read_ns", "role", "seq", "source", "target", "wait_ns", "wrote_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, group: str, role: str, source: QueueBook | None, target: QueueBook | None) -> None:

@@ -60,10 +60,10 @@ class Simulated:
                 yield msgspec.json.decode(line, type=dict[str, Any])
 
 
-def simulated(plan: Plan, signals: Signals | None = None) -> Simulated:
-    """Simulate and keep nothing but the figures and the verdict."""
+def simulated(plan: Plan, signals: Signals | None = None, *, ties: int | None = None) -> Simulated:
+    """Simulate and keep nothing but the figures and the verdict; `ties` as `Simulation` has it."""
     began = monotonic()
-    simulation = Simulation(plan, None, signals)
+    simulation = Simulation(plan, None, signals, ties=ties)
     books = books_for(plan)
     outcome = run(simulation, books.enter)
     summary, verdict = _closed(books, outcome, monotonic() - began)
@@ -105,10 +105,12 @@ class Books(Protocol):
     """
 
     @property
-    def most_puts(self) -> int: ...
+    def most_puts(self) -> int:
+        """See the attribute."""
 
     @property
-    def end_ns(self) -> int | None: ...
+    def end_ns(self) -> int | None:
+        """See the attribute."""
 
     def enter(self, records: Sequence[Record], /) -> None:
         """Book further records."""

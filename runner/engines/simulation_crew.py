@@ -6,12 +6,13 @@ import json
 import signal
 from collections import Counter
 from copy import copy
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.closing import fate
 from runner.engines.contract import Outcome, Status
 from runner.engines.recovery import DEATHS_OF_ONE_ITEM
-from runner.engines.simulation_calendar import Calendar, Cores
+from runner.engines.simulation_calendar import Calendar, Cores, ShuffledCalendar
 from runner.engines.simulation_hands import Tally
 from runner.engines.simulation_queue import Channel, Handout
 from runner.engines.simulation_worker import Actor
@@ -42,11 +43,16 @@ class Crew:
         nowhere: The end of a queue that a worker has not.
         records: What has happened, in order, until somebody takes it.
         stop: Whether the run is to end early, and why.
+
+    Args:
+        plan: Whose workers.
+        ties: Seeds the chance by which ties are decided; None: by the order of the plan, and of how long one waited.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, ties: int | None = None) -> None:
         self._plan = plan
-        self.calendar = Calendar()
+        self._chance = None if ties is None else Random(ties)  # noqa: S311 - repeatable
+        self.calendar = Calendar() if self._chance is None else ShuffledCalendar(self._chance)
         self.cores = Cores(plan.cores, self.calendar)
         self.records: list[Record] = []
         self.stop = Stop()
@@ -64,7 +70,8 @@ class Crew:
 
     def _channel(self, queue: QueuePlan) -> Channel:
         mortal = any(map(_is_mortal, self._plan.readers(queue.name)))
-        return Channel(queue, self.calendar, mortal=mortal, again=self._tell_of_redelivery)
+        again = self._tell_of_redelivery
+        return Channel(queue, self.calendar, mortal=mortal, again=again, chance=self._chance)
 
     def start(self) -> None:
         """Start every worker, in plan order, at the instant 0."""
