@@ -31,7 +31,7 @@ _TIMES: Final = ("latency", "wait_put", "wait_get", "service", "lateness", "sojo
 _ITEMS: Final = ("planned", "put", "got", "done", "lost", "duplicated", "left", "redelivered", "failed")
 _WORKER: Final = {
     **dict.fromkeys(("puts", "gets", "done"), NUMBER),
-    **dict.fromkeys(("busy_s", "wait_s", "sleep_s"), SECONDS),
+    **dict.fromkeys(("busy_s", "wait_s", "wait_put_s", "wait_get_s", "sleep_s"), SECONDS),
     **dict.fromkeys(("utilization", "incarnations", "exit_code"), NUMBER),
 }
 METRICS: Final[Mapping[str, Any]] = {
