@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal as signals
 from array import array
+from operator import sub
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -290,6 +291,14 @@ class QueueAccount:
         self.hashes.fromlist([hash(item) for item in self.fresh_ids])
         gets.clear()
         self.fresh_ids.clear()
+
+    @property
+    def put_wait(self) -> array[int]:
+        """How long puts took, without those that were logged long after they returned."""
+        waits = array("q", list(map(sub, self.returned, self.began)))
+        for place in sorted(self.recovered.values(), reverse=True):
+            waits.pop(place)
+        return waits
 
     def was_put(self, item: str) -> bool:
         """Whether the id was put here before; for the rare suspicious case, since the first call takes long."""

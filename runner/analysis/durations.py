@@ -22,7 +22,7 @@ _NS: Final = 1e9
 
 
 class Durations:
-    """Durations in ns, at least 0; whoever adds one appends it to `fresh`, unless it is 0.
+    """Durations in ns, at least 0; whoever is in a hurry appends those that are not 0 to `fresh`, and fills up later.
 
     Beyond `EXACT` they are counted in buckets, named by the upper half of the number as a 32-bit float: 7 bits behind
     the leading one, so a bucket is 1/128 of its values wide at most, and a percentile less than 1 % off. That is the
@@ -33,17 +33,18 @@ class Durations:
         exact: What was folded, as long as it is kept.
         buckets: How many there are in each; None as long as all are kept.
         count: How many were folded.
-        total: Their sum.
+        zeros: How many more there are, of 0 ns.
+        total: The sum.
         most: The longest.
     """
 
-    __slots__ = ("buckets", "count", "exact", "fresh", "most", "total")
+    __slots__ = ("buckets", "count", "exact", "fresh", "most", "total", "zeros")
 
     def __init__(self) -> None:
         self.fresh: list[int] = []
         self.exact = array("q")
         self.buckets: Counter[int] | None = None
-        self.count = self.total = self.most = 0
+        self.count = self.zeros = self.total = self.most = 0
 
     def fold(self) -> None:
         """Take in what is fresh."""
@@ -62,14 +63,21 @@ class Durations:
             self.buckets.update(_buckets(fresh))
         fresh.clear()
 
-    def spread(self, count: int) -> Spread:
-        """Summarise what was folded and as many zeros as make it `count`."""
-        return joined([self], count)
+    def add(self, ns: int) -> None:
+        """Add one."""
+        if ns:
+            self.fresh.append(ns)
+        else:
+            self.zeros += 1
+
+    def fill(self, count: int) -> None:
+        """Whatever was not added was 0, so that there are so many; nothing is fresh."""
+        self.zeros = count - self.count
 
 
-def joined(parts: Sequence[Durations], count: int) -> Spread:
-    """Summarise several as one, and as many zeros as make them `count`."""
-    zeros = count - sum(part.count for part in parts)
+def joined(parts: Sequence[Durations]) -> Spread:
+    """Summarise several as one."""
+    zeros = sum(part.zeros for part in parts)
     kept = list(chain.from_iterable(part.exact for part in parts))
     counted = [part.buckets for part in parts if part.buckets is not None]
     if not counted:
@@ -78,7 +86,7 @@ def joined(parts: Sequence[Durations], count: int) -> Spread:
     buckets[0] += zeros
     for each in counted:
         buckets.update(each)
-    most = max(part.most for part in parts)
+    count, most = zeros + sum(part.count for part in parts), max(part.most for part in parts)
     ordered = _Ordered(buckets, most)
     p50, p90, p95, p99 = (percentile(ordered, share) / _NS for share in (0.5, 0.9, 0.95, 0.99))
     return Spread(count, sum(part.total for part in parts) / count / _NS, p50, p90, p95, p99, most / _NS)

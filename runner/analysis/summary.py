@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from operator import sub
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from runner.analysis.accounts import CONSUMER, PRODUCER
+from runner.analysis.accounts import CONSUMER, PRODUCER, QueueAccount
 from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
+from runner.analysis.durations import Durations, joined
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
 from runner.analysis.spread import Spread, spread
@@ -20,7 +21,8 @@ from runner.log.events import Failed, Left
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runner.analysis.accounts import QueueAccount, WorkerAccount
+    from runner.analysis.accounts import WorkerAccount
+    from runner.analysis.ordered_books import OrderedBooks, OrderedQueue
     from runner.analysis.violations import Verdict
     from runner.log.depths import DepthSamples
     from runner.log.events import Event
@@ -127,7 +129,9 @@ def summarise(events: Iterable[Event]) -> Summary:
     return figures(ledger, verdict)
 
 
-def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples] | None = None) -> Summary:
+def figures(
+    ledger: Ledger | OrderedBooks, verdict: Verdict, depths: Mapping[str, DepthSamples] | None = None
+) -> Summary:
     """Read the summary off closed books; `depths` is what was seen of the queues meanwhile."""
     start = ledger.start
     makespan_s = max(0, ledger.last_ns) / _NS
@@ -153,12 +157,12 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
         makespan_s=makespan_s,
         items=items,
         throughput=items.done / makespan_s if makespan_s else None,
-        latency=only or spread(_joined(queue.latency for queue in accounts)),
-        wait_put=spread(_joined(_put_waits(queue) for queue in accounts)),
-        wait_get=spread(_joined(queue.get_wait for queue in accounts)),
-        service=spread(ledger.service),
-        lateness=spread(ledger.lateness),
-        sojourn=spread(ledger.sojourn),
+        latency=only or _spread(*(queue.latency for queue in accounts)),
+        wait_put=_spread(*(queue.put_wait for queue in accounts)),
+        wait_get=_spread(*(queue.get_wait for queue in accounts)),
+        service=_spread(ledger.service),
+        lateness=_spread(ledger.lateness),
+        sojourn=_spread(ledger.sojourn),
         queues=queues,
         workers=workers,
         audit=Audit(verdict.valid, verdict.count),
@@ -166,13 +170,13 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     )
 
 
-def _status(ledger: Ledger, verdict: Verdict) -> str:
+def _status(ledger: Ledger | OrderedBooks, verdict: Verdict) -> str:
     if ledger.end is None or (ledger.end.status == "completed" and verdict.valid is not True):
         return "failed"
     return "ok" if ledger.end.status == "completed" else ledger.end.status
 
 
-def _items(ledger: Ledger, verdict: Verdict) -> Items:
+def _items(ledger: Ledger | OrderedBooks, verdict: Verdict) -> Items:
     workers = ledger.workers.values()
     planned = [group.planned for group in ledger.groups.values() if group.role == PRODUCER]
     known = [count for count in planned if count is not None]
@@ -189,10 +193,14 @@ def _items(ledger: Ledger, verdict: Verdict) -> Items:
     )
 
 
-def _queue_figures(queue: QueueAccount, makespan_s: float, depths: Mapping[str, DepthSamples]) -> QueueFigures:
+def _queue_figures(
+    queue: QueueAccount | OrderedQueue, makespan_s: float, depths: Mapping[str, DepthSamples]
+) -> QueueFigures:
     mean_depth = queue.residence_ns / _NS / makespan_s if makespan_s else 0.0
-    law = littles_law(queue, depths[queue.name]) if queue.name in depths else None
-    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency), law)
+    law = None
+    if isinstance(queue, QueueAccount) and queue.name in depths:
+        law = littles_law(queue, depths[queue.name])
+    return QueueFigures(queue.max_depth, mean_depth, _spread(queue.latency), law)
 
 
 def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
@@ -214,16 +222,8 @@ def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
     )
 
 
-def _put_waits(queue: QueueAccount) -> array[int]:
-    """How long puts took, without those that were logged long after they returned."""
-    waits = array("q", list(map(sub, queue.returned, queue.began)))
-    for place in sorted(queue.recovered.values(), reverse=True):
-        waits.pop(place)
-    return waits
-
-
-def _joined(columns: Iterable[array[int]]) -> array[int]:
-    joined = array("q")
-    for column in columns:
-        joined.extend(column)
-    return joined
+def _spread(*columns: array[int] | Durations) -> Spread:
+    """Summarise columns as one; they are all of one kind."""
+    durations = [column for column in columns if isinstance(column, Durations)]
+    arrays = [column for column in columns if not isinstance(column, Durations)]
+    return joined(durations) if durations else spread(array("q", chain.from_iterable(arrays)))

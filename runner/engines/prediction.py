@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.analysis.network import theories
 from runner.config.simulable import obstacles, simulable
-from runner.engines.simulated import books_for
+from runner.engines.simulated import books_for, closed
 from runner.engines.simulation import Simulation
 from runner.planning.forecast import Flow
 from runner.planning.plan import Role
@@ -94,15 +94,17 @@ def by_theory(plan: Plan) -> Prediction:
 def _simulated(plan: Plan) -> Prediction | None:
     """The figures of a simulation; None where it goes on for too long."""
     books = books_for(plan)
+    ended = 0
     for records in Simulation(plan, None).chunks():
         books.enter(records)
+        ended = records[-1][1] if records else ended
         if books.most_puts > MOST_ITEMS:
             return None
-    summary, _ = books.closed()
+    summary, _ = closed(books)
     return Prediction(
         by="simulation",
         status=summary.status,
-        duration_s=None if books.end_ns is None else books.end_ns / 1e9,
+        duration_s=ended / 1e9,
         throughput=summary.throughput,
         latency_s=summary.latency.mean,
         utilization={g.name: _utilization(g, summary) for g in plan.groups if g.role is not Role.PRODUCER},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -96,63 +96,37 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
     return outcome, *_closed(books, outcome, monotonic() - began), digest.hexdigest()
 
 
-class Books(Protocol):
-    """The books of a simulation, kept while it goes on.
+class LedgerBooks:
+    """The books of a simulation in which somebody may die, as of any log; what they hold of each item they keep."""
 
-    Attributes:
-        most_puts: Into the queue that had the most.
-        end_ns: When the run ended; None: it has not.
-    """
+    def __init__(self, prefix: Callable[[int], str]) -> None:
+        self.ledger = Ledger()
+        self._events = SequenceEvents(prefix)
 
     @property
     def most_puts(self) -> int:
-        """See the attribute."""
+        """Into the queue that had the most."""
+        return max((len(queue.began) for queue in self.ledger.queues.values()), default=0)
 
-    @property
-    def end_ns(self) -> int | None:
-        """See the attribute."""
-
-    def enter(self, records: Sequence[Record], /) -> None:
+    def enter(self, records: Sequence[Record]) -> None:
         """Book further records."""
-
-    def closed(self) -> tuple[Summary, Verdict]:
-        """The figures, without exit code and wall time, and the verdict; to be called once, at the end."""
+        self.ledger.feed(self._events(records))
 
 
-def books_for(plan: Plan) -> Books:
-    """Books that forget what is done; where something may go wrong on purpose, those of any log, which do not."""
+def books_for(plan: Plan) -> OrderedBooks | LedgerBooks:
+    """Books that forget what is done; or, where something goes wrong on purpose, those that can book that."""
     prefix = plan.origins.prefix
     troubled = any(group.faults or group.item_timeout_ns is not None for group in plan.groups)
     return LedgerBooks(prefix) if troubled else OrderedBooks(prefix)
 
 
-class LedgerBooks:
-    """See `Books`: kept by the ledger, as of any log."""
-
-    def __init__(self, prefix: Callable[[int], str]) -> None:
-        self._ledger = Ledger()
-        self._events = SequenceEvents(prefix)
-
-    @property
-    def most_puts(self) -> int:
-        """See `Books`."""
-        return max((len(queue.began) for queue in self._ledger.queues.values()), default=0)
-
-    @property
-    def end_ns(self) -> int | None:
-        """See `Books`."""
-        return None if self._ledger.end is None else self._ledger.end.t_ns
-
-    def enter(self, records: Sequence[Record]) -> None:
-        """See `Books`."""
-        self._ledger.feed(self._events(records))
-
-    def closed(self) -> tuple[Summary, Verdict]:
-        """See `Books`."""
-        verdict = close(self._ledger)
-        return figures(self._ledger, verdict), verdict
+def closed(books: OrderedBooks | LedgerBooks) -> tuple[Summary, Verdict]:
+    """The figures, without exit code and wall time, and the verdict; to be called once, at the end."""
+    if isinstance(books, OrderedBooks):
+        return figures(books, verdict := books.close()), verdict
+    return figures(books.ledger, verdict := close(books.ledger)), verdict
 
 
-def _closed(books: Books, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
-    summary, verdict = books.closed()
+def _closed(books: OrderedBooks | LedgerBooks, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
+    summary, verdict = closed(books)
     return replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=wall_s), verdict
