@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from runner.engines.contract import LiveRun
+    from runner.cli.simulating import Simulating
+    from runner.engines.contract import LiveRun, LiveSimulation
     from runner.log.merge import Merge
 
 _TICK_S: Final = 0.004
@@ -40,7 +41,7 @@ _PIECE: Final = 1 << 16
 
 
 class Live:
-    """Watches a run for the command line; see `runner.engines.contract.Watch`.
+    """Watches a run for the command line; see `Watch` and `SimulationWatch` in `runner.engines.contract`.
 
     Args:
         log: What stdout carries: `json`, `pretty` or `none`.
@@ -51,6 +52,7 @@ class Live:
         self._stream = None if log == "none" else LogStream(Outlet(1), pretty=log == "pretty")
         in_place = sys.stderr.isatty() and not (self._stream and sys.stdout.isatty())
         self._progress = None if quiet else Progress(Outlet(2), in_place=in_place)
+        self._simulating: Simulating | None = None
         self._quiet = quiet
         self._prepared = False
         self._broken = False
@@ -70,6 +72,17 @@ class Live:
         except Exception:  # whatever it is, a display must not end the run; `finish` shows what is missing
             self._broken = True
 
+    def look(self, run: LiveSimulation) -> None:
+        """See `SimulationWatch.look`."""
+        if self._quiet:
+            return
+        if self._simulating is None:
+            from runner.cli.simulating import Simulating
+
+            alone = sys.stderr.isatty() and not (self._stream and sys.stdout.isatty())
+            self._simulating = Simulating(Outlet(2), in_place=alone)
+        self._simulating.show(run)
+
     def _prepare(self) -> None:
         """Import what will be needed, while the fork server boots: a quarter of a second that nobody waits for."""
         self._prepared = True
@@ -85,6 +98,8 @@ class Live:
         Raises:
             OSError: The event log cannot be read.
         """
+        if self._simulating is not None:
+            self._simulating.close()
         if self._progress is not None:
             self._progress.close()
         if self._stream is not None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from runner.analysis.summary import Summary
     from runner.analysis.violations import Verdict
-    from runner.engines.contract import Outcome
+    from runner.engines.contract import Outcome, SimulationWatch
     from runner.engines.signals import Signals
     from runner.log.sequence import Record
     from runner.planning.plan import Plan
@@ -70,7 +70,9 @@ def simulated(plan: Plan, signals: Signals | None = None, *, ties: int | None = 
     return Simulated(summary.to_dict(), summary.exit_code or 0, verdict, outcome.reason, plan, simulation)
 
 
-def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) -> tuple[Outcome, Summary, Verdict, str]:
+def stored(
+    plan: Plan, name: str, path: Path, signals: Signals, began: float, watch: SimulationWatch | None = None
+) -> tuple[Outcome, Summary, Verdict, str]:
     """Simulate and write the event log; returns its SHA-256, too.
 
     Args:
@@ -79,6 +81,7 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
         path: Of the event log.
         signals: What may interrupt it.
         began: When the run began (`time.monotonic`).
+        watch: Looks at it while it goes on.
 
     Raises:
         OSError: The disk is full.
@@ -92,7 +95,7 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
             file.write(text)
             books.enter(records)
 
-        outcome = run(Simulation(plan, name, signals), take)
+        outcome = run(Simulation(plan, name, signals, watch=watch), take)
     return outcome, *_closed(books, outcome, monotonic() - began), digest.hexdigest()
 
 
