@@ -59,6 +59,7 @@ class Channel:
         writers: How many may still put.
         living: How many may still get.
         held: Items that were got and are neither done nor handed out again.
+        mortal: As given.
 
     Args:
         plan: Its bound (maxsize, or else what a pipe holds) and its batch.
@@ -69,8 +70,8 @@ class Channel:
     """
 
     __slots__ = (
-        "_again", "_calendar", "_chance", "_mortal", "backlog", "batch", "blocked", "bound", "held", "items", "living",
-        "name", "readers", "writers",
+        "_again", "_calendar", "_chance", "backlog", "batch", "blocked", "bound", "held", "items", "living",
+        "mortal", "name", "readers", "writers",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +92,7 @@ class Channel:
         self.backlog: deque[Handout] = deque()
         self.writers = self.living = self.held = 0
         self._calendar = calendar
-        self._mortal = mortal
+        self.mortal = mortal
         self._again = again
         self._chance = chance
 
@@ -164,13 +165,13 @@ class Channel:
     def settle(self, count: int) -> None:
         """So many items of those in hands are done, or set aside."""
         self.held -= count
-        if self._mortal and not self.held:
+        if self.mortal and not self.held:
             self.end()
 
     @property
     def is_over(self) -> bool:
         """Whether nothing will come any more."""
-        return not (self.writers or self.items or self.backlog or (self._mortal and self.held))
+        return not (self.writers or self.items or self.backlog or (self.mortal and self.held))
 
     def leave(self) -> None:
         """A writer puts no more."""
