@@ -140,7 +140,7 @@ def _beyond(simulated: Range, real: float) -> str:
     return f"{(real - end) / end:+.2%}" if end else f"{1e3 * (real - end):+.2f} ms"
 
 
-def page(subjects: list[Subject], runs: int, shuffles: int) -> Iterator[str]:
+def page(subjects: list[Subject], runs: int, shuffles: int, load: float) -> Iterator[str]:
     """The page, as Markdown."""
     compared = [subject for subject in subjects if subject.why_not is None]
     yield "# Example configs and their simulations"
@@ -163,7 +163,10 @@ def page(subjects: list[Subject], runs: int, shuffles: int) -> Iterator[str]:
             yield f"Not compared: `{subject.path.name}`; {subject.why_not}."
     yield ""
     cpus = len(os.sched_getaffinity(0))
-    yield f"Measured with {cpus} CPUs, Linux {platform.release()}, Python {platform.python_version()}."
+    yield (
+        f"Measured with {cpus} CPUs, of which other programs wanted {load:.1f} before the start, Linux "
+        f"{platform.release()}, Python {platform.python_version()}."
+    )
 
 
 def main() -> None:
@@ -174,6 +177,7 @@ def main() -> None:
     parser.add_argument("--shuffles", type=int, default=20)
     parser.add_argument("--output", type=Path)
     options: Any = parser.parse_args()
+    load = os.getloadavg()[0]
     subjects = [Subject(path, options.shuffles) for path in options.configs]
     compared = [subject for subject in subjects if subject.why_not is None]
     with tempfile.TemporaryDirectory() as out:
@@ -181,7 +185,7 @@ def main() -> None:
             for subject in compared:
                 subject.run(out)
                 print(f"{number + 1}: {subject.path.name}: {subject.makespans[-1]:.4f} s", file=sys.stderr)
-    text = "\n".join(page(subjects, options.runs, options.shuffles)) + "\n"
+    text = "\n".join(page(subjects, options.runs, options.shuffles, load)) + "\n"
     if options.output is None:
         print(text, end="")
     else:
