@@ -12,10 +12,11 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance theory twins bench speed clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance theory twins bench \
+	bench-pacing speed clean
 
 help: ## what you can make (this list)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.all .venv/.compiled ## .venv with mprun and all development tools
 
@@ -66,6 +67,9 @@ speed: setup ## the simulation against the same models in SimPy, and with 10⁴ 
 bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
+
+bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
+	$(BIN)/python bench/pacing.py $(ARGS)
 
 clean: ## remove all that make made; runs/ stays
 	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -48,6 +48,11 @@ def records_of(plan: Plan) -> list[Record]:
         of("duration: 5s\n" + TEXT.replace("items: 5, ", "")),
         of("queues: {main: {batch: 4}}\nproducers: {p: {items: 50, sleep: 1s}, q: {items: 30}}\nconsumers: {c: {}}"),
         of("producers: {p: {items: 9, sleep: 1s}}\nconsumers: {c: {items: 4, sleep: 1s}}"),
+        of("producers: {p: {items: 30, pacing: open, sleep: 1s}}\nconsumers: {c: {sleep: 1500ms}}"),
+        of(
+            "queues: {main: {maxsize: 2}}\nproducers: {p: {count: 2, items: 30, pacing: open, sleep: 1s}}\n"
+            "consumers: {c: {sleep: 700ms}}"
+        ),
         of("cores: 1\nproducers: {p: {items: 9}}\nconsumers: {c: {count: 3, busy: 1s}}"),
     ],
 )
@@ -143,6 +148,7 @@ def test_wrong_totals_and_more_than_planned_are_objected_to() -> None:
 def test_where_somebody_may_die_the_ledger_keeps_the_books() -> None:
     assert isinstance(books_for(of(TEXT)), OrderedBooks)
     assert isinstance(books_for(of(TEXT + "faults: [{kill: c-0, after: {gets: 1}}]")), LedgerBooks)
+    assert isinstance(books_for(of(TEXT + "warmup: 1s")), LedgerBooks)
     assert isinstance(books_for(of(TEXT.replace("count: 2, sleep", "item_timeout: 9s, sleep"))), LedgerBooks)
 
 

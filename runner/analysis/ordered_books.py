@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.json import encode
 
+from runner.analysis import lateness
 from runner.analysis.accounts import CONSUMER, FAR, PRODUCER, STAGE, WorkerAccount
 from runner.analysis.durations import Durations
 from runner.analysis.violations import Counts, Kind, Violations
+from runner.analysis.warmup import Warmup
 from runner.log.events import Failed, Left, Lost, RunEnd, RunStart, WorkerExit, WorkerStart, decoded
 from runner.log.journal import DONE, GET, PUT
 
@@ -56,6 +58,15 @@ class OrderedQueue:
         self.put_ns = -FAR
         self.latency, self.put_wait, self.get_wait = Durations(), Durations(), Durations()
 
+    @property
+    def max_depth_warm(self) -> int:
+        """There is no warm-up."""
+        return self.max_depth
+
+    def put_wait_since(self, _first: int) -> Durations:
+        """How long puts took; there is no warm-up."""
+        return self.put_wait
+
 
 class OrderedWorker(WorkerAccount):
     """What one worker did, and has in hand.
@@ -76,7 +87,7 @@ class OrderedWorker(WorkerAccount):
 
 
 class OrderedBooks:
-    """Books the records of a simulation in which nobody dies, in their order; a summary is read off as off a `Ledger`.
+    """Books the records of a simulation without deaths and warm-up, in order; a summary is read off as off a `Ledger`.
 
     Args:
         prefix: Gives `produce-0:` for a producer's index in the plan.
@@ -95,6 +106,7 @@ class OrderedBooks:
         self.workers: dict[str, OrderedWorker] = {}
         self.fates: dict[type[Event], int] = {Left: 0, Failed: 0, Lost: 0}
         self.redelivered = 0
+        self.warmup = Warmup()
         self.service, self.lateness, self.sojourn = Durations(), Durations(), Durations()
         self._durations = [self.service, self.lateness, self.sojourn]
 
@@ -137,9 +149,13 @@ class OrderedBooks:
             if at != worker.put_ns:
                 worker.blocked_ns += wait
         worker.put_ns = at
+        began = envelope.began
         if late is not None:
             self.lateness.add(late)
-        began = envelope.began
+            if late < 0 or began - late < worker.due_ns:
+                self._object(Kind.CAUSALITY, f"cannot be {late} ns late", queue, worker, envelope)
+            worker.due_ns = began - late
+            worker.paced += 1
         if depth > queue.bound or at - wait != began or wait < 0:
             self._object_to_put(queue, worker, envelope)
         if worker.role == PRODUCER:
@@ -260,6 +276,7 @@ class OrderedBooks:
         self._look_for_the_lost()
         self._check_quotas()
         self._check_totals()
+        lateness.close(self.violations, workers)
         puts = sum(worker.puts for worker in workers)
         items = {kind.value: len(items) for kind, items in self.violations.items.items()}
         counts = Counts(

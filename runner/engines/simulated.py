@@ -66,7 +66,7 @@ def simulated(plan: Plan, signals: Signals | None = None, *, ties: int | None = 
     simulation = Simulation(plan, None, signals, ties=ties)
     books = books_for(plan)
     outcome = run(simulation, books.enter)
-    summary, verdict = _closed(books, outcome, monotonic() - began)
+    summary, verdict = _closed(books, plan, outcome, monotonic() - began)
     return Simulated(summary.to_dict(), summary.exit_code or 0, verdict, outcome.reason, plan, simulation)
 
 
@@ -96,7 +96,7 @@ def stored(
             books.enter(records)
 
         outcome = run(Simulation(plan, name, signals, watch=watch), take)
-    return outcome, *_closed(books, outcome, monotonic() - began), digest.hexdigest()
+    return outcome, *_closed(books, plan, outcome, monotonic() - began), digest.hexdigest()
 
 
 class LedgerBooks:
@@ -117,9 +117,9 @@ class LedgerBooks:
 
 
 def books_for(plan: Plan) -> OrderedBooks | LedgerBooks:
-    """Books that forget what is done; or, where something goes wrong on purpose, those that can book that."""
+    """Books that forget what is done; those of any log where somebody may die, or a warm-up has to be left out."""
     prefix = plan.origins.prefix
-    troubled = any(group.faults or group.item_timeout_ns is not None for group in plan.groups)
+    troubled = plan.warmup_ns or any(group.faults or group.item_timeout_ns is not None for group in plan.groups)
     return LedgerBooks(prefix) if troubled else OrderedBooks(prefix)
 
 
@@ -130,6 +130,7 @@ def closed(books: OrderedBooks | LedgerBooks) -> tuple[Summary, Verdict]:
     return figures(books.ledger, verdict := close(books.ledger)), verdict
 
 
-def _closed(books: OrderedBooks | LedgerBooks, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
+def _closed(books: OrderedBooks | LedgerBooks, plan: Plan, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
     summary, verdict = closed(books)
-    return replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=wall_s), verdict
+    summary = replace(summary, wall_s=wall_s).judged(plan.expected)
+    return replace(summary, exit_code=outcome.exit_code(summary.status)), verdict
