@@ -97,6 +97,17 @@ def test_quiet_shows_none(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_display_that_breaks_does_not_end_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("runner.cli.live._simulating", broken)
+    live = Live("none", quiet=False)
+    live.look(Still())
+    live.look(Still())
+    live.finish(Path(os.devnull))
+
+
 def test_a_watch_of_real_runs_only_is_not_asked(tmp_path: Path) -> None:
     class Ticks:
         def tick(self, _: object) -> None:

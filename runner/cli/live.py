@@ -76,14 +76,14 @@ class Live:
 
     def look(self, run: LiveSimulation) -> None:
         """See `SimulationWatch.look`."""
-        if self._quiet:
+        if self._quiet or self._broken:
             return
-        if self._simulating is None:
-            from runner.cli.simulating import Simulating
-
-            alone = sys.stderr.isatty() and not (self._stream and sys.stdout.isatty())
-            self._simulating = Simulating(Outlet(2), in_place=alone)
-        self._simulating.show(run)
+        try:
+            if self._simulating is None:
+                self._simulating = _simulating(self._stream is not None)
+            self._simulating.show(run)
+        except Exception:  # as in `tick`
+            self._broken = True
 
     def _prepare(self) -> None:
         """Import what will be needed, while the fork server boots: a quarter of a second that nobody waits for."""
@@ -110,6 +110,12 @@ class Live:
         self.clear()
         if self._stream is not None:
             self._stream.finish(events)
+
+
+def _simulating(shows_log: bool) -> Simulating:
+    from runner.cli.simulating import Simulating
+
+    return Simulating(Outlet(2), in_place=sys.stderr.isatty() and not (shows_log and sys.stdout.isatty()))
 
 
 def _progress(shows_log: bool) -> Display | Progress:
