@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runner.analysis.accounts import WorkerAccount
-    from runner.analysis.ordered_books import OrderedBooks, OrderedQueue
+    from runner.analysis.ordered_accounts import OrderedQueue
+    from runner.analysis.ordered_books import OrderedBooks
     from runner.analysis.violations import Verdict
     from runner.analysis.warmup import Warmup
     from runner.config.bounds import Bound
