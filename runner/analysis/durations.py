@@ -10,7 +10,7 @@ from itertools import accumulate, chain
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Final
 
-from runner.analysis.spread import Spread, percentile, spread
+from runner.analysis.spread import Ordered, Spread, percentile, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,25 +78,46 @@ class Durations:
 def joined(parts: Sequence[Durations]) -> Spread:
     """Summarise several as one."""
     zeros = sum(part.zeros for part in parts)
+    count = zeros + sum(part.count for part in parts)
+    if not count:
+        return spread([])
+    most = max(part.most for part in parts)
+    ordered = _ordered(parts, zeros, most)
+    p50, p90, p95, p99 = (percentile(ordered, share) / _NS for share in (0.5, 0.9, 0.95, 0.99))
+    return Spread(count, sum(part.total for part in parts) / count / _NS, p50, p90, p95, p99, most / _NS)
+
+
+def _ordered(parts: Sequence[Durations], zeros: int, most: int) -> Ordered:
     kept = list(chain.from_iterable(part.exact for part in parts))
     counted = [part.buckets for part in parts if part.buckets is not None]
     if not counted:
-        return spread([*([0] * zeros), *kept])
+        return _Padded(zeros, sorted(kept))
     buckets = Counter(_buckets(kept))
     buckets[0] += zeros
     for each in counted:
         buckets.update(each)
-    count, most = zeros + sum(part.count for part in parts), max(part.most for part in parts)
-    ordered = _Ordered(buckets, most)
-    p50, p90, p95, p99 = (percentile(ordered, share) / _NS for share in (0.5, 0.9, 0.95, 0.99))
-    return Spread(count, sum(part.total for part in parts) / count / _NS, p50, p90, p95, p99, most / _NS)
+    return _Histogram(buckets, most)
 
 
 def _buckets(durations: list[int]) -> list[int]:
     return memoryview(array("f", durations)).cast("B").cast("H")[_UPPER_HALVES].tolist()
 
 
-class _Ordered:
+class _Padded:
+    """Reads zeros and what follows them as one ascending list, which would be long."""
+
+    def __init__(self, zeros: int, ascending: list[int]) -> None:
+        self._zeros = zeros
+        self._ascending = ascending
+
+    def __len__(self) -> int:
+        return self._zeros + len(self._ascending)
+
+    def __getitem__(self, place: int) -> int:
+        return 0 if place < self._zeros else self._ascending[place - self._zeros]
+
+
+class _Histogram:
     """Reads a histogram as if it were the ascending list of all durations, evenly spread within each bucket."""
 
     def __init__(self, buckets: Counter[int], most: int) -> None:
