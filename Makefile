@@ -58,6 +58,15 @@ endurance: setup ## killed supervisors and sweeps, Ctrl-C, nasty user code, full
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
 		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py sweep_killed.py) $(ARGS)
 
+theory: setup ## queueing theory against simulation, 30 seeds of 100,000 items each (minutes)
+	MPRUN_THEORY=1 $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/test_simulation_theory.py $(ARGS)
+
+twins: setup ## docs/explanation/twins.md: every example for real, beside its simulation (minutes)
+	$(BIN)/python bench/twin_table.py --output docs/explanation/twins.md $(ARGS)
+
+speed: setup ## the simulation against the same models in SimPy, and with 10⁴ to 10⁷ items (ten minutes)
+	PYTHONPATH=tests $(BIN)/python bench/simulation.py $(ARGS)
+
 bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts, traces and reports (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)

@@ -14,6 +14,7 @@ from runner.analysis.analyse import analyse
 from runner.config.simulable import SIMULATION, simulable
 from runner.engines import engine
 from runner.engines.closing import settle, write_log
+from runner.engines.contract import SimulationWatch
 from runner.engines.signals import Signals
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import depths, rundir
@@ -96,7 +97,7 @@ def run(
         try:
             facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
             if planned.engine == SIMULATION:
-                return _simulate(store, planned, signals, facts, started)
+                return _simulate(store, planned, signals, facts, started, watch)
             with contextlib.closing(Chronicle(store.journals)) as chronicle:
                 _enter_start(chronicle, store, planned)
                 outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
@@ -211,11 +212,14 @@ def _conclude(
     return _complete(store, summary, verdict, facts)
 
 
-def _simulate(store: RunDir, planned: Plan, signals: Signals, facts: dict[str, Any], started: float) -> Result:
+def _simulate(
+    store: RunDir, planned: Plan, signals: Signals, facts: dict[str, Any], started: float, watch: object
+) -> Result:
     """A simulation tells what happens in order: it is written and judged at once, without journals."""
     from runner.engines.simulated import stored  # as in `simulate`
 
-    outcome, summary, verdict, events_digest = stored(planned, store.name, store.events, signals, started)
+    looks = watch if isinstance(watch, SimulationWatch) else None
+    outcome, summary, verdict, events_digest = stored(planned, store.name, store.events, signals, started, looks)
     facts |= {"reason": outcome.reason, "events_sha256": events_digest}
     return _complete(store, summary, verdict, facts)
 
