@@ -207,6 +207,7 @@ class QueueAccount:
         "abandoned",
         "batch",
         "began",
+        "capacity",
         "children",
         "early",
         "fresh_gets",
@@ -237,6 +238,7 @@ class QueueAccount:
     def __init__(self, name: str, facts: QueueFacts | None = None) -> None:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
+        self.capacity = facts.capacity if facts else None
         self.batch = facts.batch if facts else 1
         self.max_depth = 0
         # What the stages that write here read.

@@ -47,13 +47,15 @@ class Items:
 class QueueFigures:
     """One queue: items at most, items on average over the makespan, time from put began to get returned.
 
-    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was.
+    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was. `capacity` is how
+    many items it could hold, as granted by the system; None where that is not known.
     """
 
     max_depth: int
     mean_depth: float
     latency: Spread
     littles_law: LittlesLaw | None = None
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _items(ledger: Ledger, verdict: Verdict) -> Items:
 def _queue_figures(queue: QueueAccount, makespan_s: float, depths: Mapping[str, DepthSamples]) -> QueueFigures:
     mean_depth = queue.residence_ns / _NS / makespan_s if makespan_s else 0.0
     law = littles_law(queue, depths[queue.name]) if queue.name in depths else None
-    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency), law)
+    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency), law, queue.capacity)
 
 
 def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
