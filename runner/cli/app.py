@@ -16,7 +16,9 @@ from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.config import config
+from runner.cli.doctor import doctor
 from runner.cli.fit import fit
+from runner.cli.new import new
 from runner.cli.plan import plan
 from runner.cli.prune import prune
 from runner.cli.rerun import rerun
@@ -33,7 +35,24 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, fit, prune, twin, advise)
+_COMMANDS = (
+    run,
+    simulate,
+    validate,
+    plan,
+    config,
+    schema,
+    show,
+    runs,
+    audit,
+    rerun,
+    fit,
+    prune,
+    twin,
+    advise,
+    new,
+    doctor,
+)
 
 
 class Commands(TyperGroup):
@@ -96,6 +115,8 @@ def _main(
       mprun configs/default.yaml --time-scale 0.1   ten times faster
       mprun plan configs/default.yaml               what would run
       mprun show                                    the latest run again
+      mprun new -o first.yaml                       a config to begin with
+      mprun doctor                                  what this machine gives a run
 
     Exit codes:
       0    ok

@@ -99,7 +99,7 @@ class Launch:
         slot, began = self._live.board.slot(worker.index), monotonic_ns()
         before = (slot.puts, slot.gets)  # it may have put and got before `start` returns
         process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
-        with _empty_main(), _held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
+        with empty_main(), _held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
             process.start()
         _forget(process)
         death, own = process.sentinel, False
@@ -137,7 +137,7 @@ def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _empty_main() -> Iterator[None]:
+def empty_main() -> Iterator[None]:
     """Put an empty main module in place, so that no worker imports the caller's: unguarded, it would start again."""
     main_module = sys.modules.get("__main__")
     sys.modules["__main__"] = types.ModuleType("__main__")
