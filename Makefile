@@ -12,10 +12,10 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench scale clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-pacing scale clean
 
 help: ## what you can make (this list)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.all .venv/.compiled ## .venv with mprun and all development tools
 
@@ -57,6 +57,9 @@ endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400
 bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
+
+bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
+	$(BIN)/python bench/pacing.py $(ARGS)
 
 scale: .venv/.core .venv/.compiled ## 500 producers and 500 consumers under fork and forkserver (minutes)
 	$(BIN)/python bench/scale.py $(ARGS)

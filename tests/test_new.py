@@ -76,7 +76,7 @@ def test_it_overwrites_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ("flags", "said"),
     [
         (["--sleep", "soon"], "producers.produce.sleep: wanted seconds"),
-        (["--kind", "pip"], "queues.main.kind: no such choice: the text 'pip', did you mean pipe?"),
+        (["--kind", "pip"], "the text 'pip', did you mean pipe?"),
         (["--sleep", "1, items: 5"], "is not one YAML value"),
         (["--service", "1}\nx: {"], "is not one YAML value"),
         (["--call", 'x", y: "z'], "is not one YAML value"),

@@ -2,9 +2,9 @@
 
 The first slot is the run's own: the instant the start gate opened.
 
-Every word has one writer: the worker for its state and counters, the supervisor for the order to stop. A word is
-stored by one aligned 8-byte store, so readers need no lock. Counters go on over all incarnations of a worker; between
-two of them the supervisor brings them up to what the journal says.
+Every word has one writer: the worker for its state and counters, the supervisor for the orders to stop and to finish. A
+word is stored by one aligned 8-byte store, so readers need no lock. Counters go on over all incarnations of a worker;
+between two of them the supervisor brings them up to what the journal says.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ TAKEN: Final = 6
 SKIPPED: Final = 7
 UNTIL: Final = 8
 BLOCKED: Final = 9
+FINISH: Final = 10
 _WORDS: Final = 16
 _ZERO: Final = 0
 
@@ -107,6 +108,10 @@ class Board:
                 open_items[worker.group.source] -= slot.dones + slot.skipped
         return open_items
 
+    def done(self, plan: Plan) -> int:
+        """How many items all consumers have done."""
+        return sum(self.slot(worker.index).dones for worker in plan.workers() if worker.group.target is None)
+
     def any_skipped(self, plan: Plan) -> bool:
         """Whether any worker has set an item aside because its work failed."""
         return any(self.slot(worker.index).skipped for worker in plan.workers())
@@ -134,6 +139,11 @@ class Slot:
     @state.setter
     def state(self, state: State) -> None:
         self.words[self.base + STATE] = state
+
+    @property
+    def zero(self) -> int:
+        """See `Board.zero`."""
+        return self.words[_ZERO]
 
     @property
     def puts(self) -> int:
@@ -189,6 +199,14 @@ class Slot:
     def stop(self) -> None:
         """Order the worker to stop at its next opportunity."""
         self.words[self.base + STOP] = 1
+
+    def finish(self) -> None:
+        """Order a producer to begin no further item."""
+        self.words[self.base + FINISH] = 1
+
+    def finishing(self) -> bool:
+        """Whether the producer was ordered to begin no further item."""
+        return self.words[self.base + FINISH] != 0
 
     def stopped(self) -> bool:
         """Whether the worker was ordered to stop."""

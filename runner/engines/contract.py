@@ -59,7 +59,7 @@ class Outcome:
         """What the command line exits with, where the summary has this status."""
         if self.status is Status.INTERRUPTED and self.signal is not None:
             return 128 + self.signal
-        return ExitCode.OK if status == "ok" else ExitCode.FAILED
+        return {"ok": ExitCode.OK, "unmet": ExitCode.UNMET}.get(status, ExitCode.FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Launch:
         slot, began = self._live.board.slot(worker.index), monotonic_ns()
         before = (slot.puts, slot.gets)  # it may have put and got before `start` returns
         process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
-        with empty_main(), _held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
+        with empty_main(), held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
             process.start()
         _forget(process)
         death, own = process.sentinel, False
@@ -127,7 +127,7 @@ def _forget(process: BaseProcess) -> None:
 
 
 @contextlib.contextmanager
-def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
+def held(signals: Collection[signal.Signals]) -> Iterator[None]:
     """Let a new process begin with these signals blocked, lest one strikes before it ignores them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
