@@ -78,6 +78,9 @@ bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two mi
 bench-peers: .venv/.core .venv/.compiled .venv-peers/.all ## mprun beside its peers, into docs/explanation/peers.md (minutes)
 	$(BIN)/python bench/peers.py --python .venv-peers/bin/python --page docs/explanation/peers.md $(ARGS)
 
+scale: .venv/.core .venv/.compiled ## 500 producers and 500 consumers under fork and forkserver (minutes)
+	$(BIN)/python bench/scale.py $(ARGS)
+
 clean: ## remove all that make made; runs/ stays
 	rm -rf .venv .venv-peers build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find runner tests bench configs docs -name __pycache__ -type d -prune -exec rm -rf {} +

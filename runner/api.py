@@ -19,10 +19,9 @@ from runner.engines.signals import Signals
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import depths, rundir
 from runner.log.chronicle import Chronicle
-from runner.log.events import SCHEMA, records
+from runner.log.events import records
 from runner.log.manifest import manifest
 from runner.planning.resolve import plan as resolved
-from runner.planning.resolve import summary_of
 from runner.standard import open_standard_streams
 
 if TYPE_CHECKING:
@@ -99,7 +98,6 @@ def run(
             if planned.engine == SIMULATION:
                 return _simulate(store, planned, signals, facts, started, watch)
             with contextlib.closing(Chronicle(store.journals)) as chronicle:
-                _enter_start(chronicle, store, planned)
                 outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
                 return _conclude(store, planned, chronicle, outcome, facts, started)
         except ConfigError:
@@ -167,21 +165,6 @@ def _prepare(store: RunDir, planned: Plan, command_line: list[str], overrides: M
     }
     store.write_json(rundir.MANIFEST, facts)
     return facts
-
-
-def _enter_start(chronicle: Chronicle, store: RunDir, planned: Plan) -> None:
-    chronicle.add(
-        "run.start",
-        run=store.name,
-        name=planned.name,
-        seed=planned.seed,
-        engine=planned.engine,
-        start_method=planned.start_method,
-        config_digest=planned.config_digest,
-        plan_digest=planned.plan_digest,
-        schema=SCHEMA,
-        **summary_of(planned),
-    )
 
 
 def _unstored(store: RunDir, error: OSError) -> StoreError:

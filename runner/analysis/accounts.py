@@ -213,6 +213,7 @@ class QueueAccount:
         "abandoned",
         "batch",
         "began",
+        "capacity",
         "children",
         "early",
         "fresh_gets",
@@ -244,6 +245,7 @@ class QueueAccount:
     def __init__(self, name: str, facts: QueueFacts | None = None) -> None:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
+        self.capacity = facts.capacity if facts else None
         self.batch = facts.batch if facts else 1
         # Over the whole run, and since the end of its warm-up.
         self.max_depth = self.max_depth_warm = 0

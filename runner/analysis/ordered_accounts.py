@@ -29,13 +29,14 @@ class OrderedQueue:
     """
 
     __slots__ = (
-        "bound", "depth", "get_wait", "gets", "inside", "latency", "max_depth", "maxsize", "name", "put_ns", "put_wait",
+        "bound", "capacity", "depth", "get_wait", "gets", "inside", "latency", "max_depth", "maxsize", "name", "put_ns", "put_wait",
         "puts", "residence_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, facts: QueueFacts | None = None) -> None:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
+        self.capacity = facts.capacity if facts else None
         self.bound = inf if facts is None or facts.capacity is None else facts.capacity
         self.inside: deque[Envelope] = deque()
         self.puts = self.gets = self.residence_ns = self.depth = self.max_depth = 0

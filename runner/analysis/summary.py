@@ -54,13 +54,15 @@ class Items:
 class QueueFigures:
     """One queue: items at most, items on average over the makespan, time from put began to get returned.
 
-    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was.
+    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was. `capacity` is how
+    many items it could hold, as granted by the system; None where that is not known.
     """
 
     max_depth: int
     mean_depth: float
     latency: Spread
     littles_law: LittlesLaw | None = None
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,8 @@ def _queue_figures(
     law = None
     if isinstance(queue, QueueAccount) and queue.name in depths:
         law = littles_law(queue, depths[queue.name])
-    return QueueFigures(queue.max_depth_warm, mean_depth, _spread(_since(queue.latency, before.gets)), law)
+    latency = _spread(_since(queue.latency, before.gets))
+    return QueueFigures(queue.max_depth_warm, mean_depth, latency, law, queue.capacity)
 
 
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:

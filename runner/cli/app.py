@@ -17,7 +17,9 @@ from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.compare import compare
 from runner.cli.config import config
+from runner.cli.doctor import doctor
 from runner.cli.fit import fit
+from runner.cli.new import new
 from runner.cli.plan import plan
 from runner.cli.prune import prune
 from runner.cli.report import report
@@ -56,6 +58,8 @@ _COMMANDS = (
     twin,
     advise,
     sweep,
+    new,
+    doctor,
 )
 
 
@@ -119,6 +123,8 @@ def _main(
       mprun configs/default.yaml --time-scale 0.1   ten times faster
       mprun plan configs/default.yaml               what would run
       mprun show                                    the latest run again
+      mprun new -o first.yaml                       a config to begin with
+      mprun doctor                                  what this machine gives a run
 
     Exit codes:
       0    ok

@@ -137,11 +137,11 @@ def _times(summary: Mapping[str, Any]) -> Table:
 
 def _queues(queues: Mapping[str, Any]) -> Table:
     rows = [
-        [name, number(queue["max_depth"]), number(queue["mean_depth"]),
+        [name, number(queue.get("capacity")), number(queue["max_depth"]), number(queue["mean_depth"]),
          duration(queue["latency"]["p50"]), duration(queue["latency"]["p99"])]
         for name, queue in queues.items()
     ]  # fmt: skip
-    return table(["queue", "max depth", "mean depth", "latency p50", "p99"], rows)
+    return table(["queue", "capacity", "max depth", "mean depth", "latency p50", "p99"], rows)
 
 
 def _measuring_faults(queues: Mapping[str, Any]) -> list[Table | str]:

@@ -106,7 +106,7 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
     from runner.log.render import Renderer, json_processors  # structlog: slow to import, needed only now
 
     renderer = Renderer(outcome.clock, plan.origins.prefix, json_processors())
-    merge = Merge(owners(plan, folder, chronicle), chronicle, renderer)
+    merge = Merge(owners(plan, folder, chronicle), chronicle, renderer, grow=False)
     digest = hashlib.sha256()
     collecting = gc.isenabled()
     gc.disable()  # a million short-lived tuples and no cycle: the collector would only cost time

@@ -53,10 +53,11 @@ class Owner:
 class _Journal:
     """One journal being merged: what has been rendered and not yet given out."""
 
-    def __init__(self, owner: Owner, renderer: Renderer, slots: int) -> None:
+    def __init__(self, owner: Owner, renderer: Renderer, slots: int, *, grows: bool) -> None:
         self._owner = owner
         self._render = renderer.lines(owner.worker, owner.source, owner.target)
         self._slots = slots
+        self._grows = grows
         self._reader: JournalReader | None = None
         self.lines: list[tuple[int, str]] = []
         self.may_have_more = True
@@ -64,7 +65,7 @@ class _Journal:
 
     def fill(self) -> None:
         """Read on where nothing is left to give out."""
-        if self.lines:
+        if self.lines or not (self.may_have_more or self._grows):
             return
         self.may_have_more = False
         if self._reader is None:
@@ -101,16 +102,19 @@ class Merge:
         renderer: Makes lines of them.
         slots: How many slots of all journals together are read at once, as far as one a journal is fewer: with it
             go the lines of a batch and the time it takes.
+        grow: Whether the journals may still grow: of a thousand that do not, each is read to its end once only.
     """
 
     def __init__(
-        self, owners: Sequence[Owner], chronicle: Chronicle, renderer: Renderer, *, slots: int | None = None
-    ) -> None:
+        self, owners: Sequence[Owner], chronicle: Chronicle, renderer: Renderer, *, slots: int | None = None,
+        grow: bool = True,
+    ) -> None:  # fmt: skip
         workers = max(len(owners), 1)
         self._slots = max(_FEWEST_SLOTS, _SLOTS_IN_ALL // workers) if slots is None else max(1, slots // workers)
+        self._grow = grow
         self._owners = {owner.worker: owner for owner in owners}
         self._known = {owner.journal for owner in owners}
-        self._journals = [_Journal(owner, renderer, self._slots) for owner in owners]
+        self._journals = [_Journal(owner, renderer, self._slots, grows=grow) for owner in owners]
         self._chronicle = chronicle
         self._renderer = renderer
         self._entries_given = 0
@@ -140,7 +144,7 @@ class Merge:
                 owner = self._owners[entry["worker"]].at(entry["incarnation"])
                 if owner.journal not in self._known:
                     self._known.add(owner.journal)
-                    self._journals.append(_Journal(owner, self._renderer, self._slots))
+                    self._journals.append(_Journal(owner, self._renderer, self._slots, grows=self._grow))
         self._entries_seen = len(entries)
 
     def _entries(self, until: int) -> Iterator[tuple[int, str]]:
