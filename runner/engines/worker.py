@@ -20,6 +20,7 @@ from runner.engines.faults import Faults
 from runner.engines.items import items
 from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
+from runner.envelope import PACKED, Batch
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
 from runner.planning.plan import OnError, Role, UserCode
@@ -204,12 +205,21 @@ class Worker:
             began = monotonic_ns()
             for envelope in pending:
                 envelope.began = began
-            count = self._writer.put(pending)
+            batch = Batch(pending)
+            count = self._writer.put(batch)
             returned = monotonic_ns()
-            self._log_puts(count, returned, returned - began)
+            self._log_puts(batch, count, returned, returned - began)
             del pending[:count]
 
-    def _log_puts(self, count: int, returned: int, wait: int) -> None:
+    def _log_puts(self, batch: Batch, count: int, returned: int, wait: int) -> None:
+        if batch.packed is not None and count > 1 and not self._reports:
+            self._journal.log_packed(PUT, batch.packed[: count * PACKED.size], returned, wait)
+        else:
+            self._log_puts_and_reports(count, returned, wait)
+        self._puts += count
+        self._words[self._base + PUTS] = self._puts
+
+    def _log_puts_and_reports(self, count: int, returned: int, wait: int) -> None:
         log = self._journal.log
         for position, envelope in enumerate(self._pending[:count], 1):
             log(PUT, envelope, returned, wait, None)
@@ -220,8 +230,6 @@ class Worker:
         self._words[self._base + DONES] = self._dones
         if self._reports:
             self._reports = [(behind - count, *report) for behind, *report in self._reports]  # type: ignore[misc]
-        self._puts += count
-        self._words[self._base + PUTS] = self._puts
 
     def _get(self, get: step.Get) -> Envelope | None:
         words, base = self._words, self._base
@@ -237,9 +245,11 @@ class Worker:
             returned = monotonic_ns()
             if not taken:
                 return None
-            log, wait = self._journal.log, returned - began
-            for envelope in taken:
-                log(GET, envelope, returned, wait, returned - envelope.began)
+            if taken.__class__ is Batch and taken.packed is not None:
+                self._journal.log_packed(GET, taken.packed, returned, returned - began)
+            else:
+                for envelope in taken:
+                    self._journal.log(GET, envelope, returned, returned - began, returned - envelope.began)
             self._gets += len(taken)
             words[base + GETS] = self._gets
             if len(taken) > 1:
