@@ -62,7 +62,7 @@ def packed(envelopes: Sequence[Envelope]) -> bytes | None:
     fields: list[int] = []
     for one in envelopes:
         item = one.item
-        if item.__class__ is not int or one.suffix or one.padding or one.skip or not -_BEYOND <= item < _BEYOND:
+        if item.__class__ is not int or one.suffix or one.padding or not -_BEYOND <= item < _BEYOND:
             return None
         fields += (one.producer, one.delivery, 0, one.seq, one.began, item)
     return _structs(len(envelopes)).pack(*fields)
