@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-costs clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400
 bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain scripts (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
+
+bench-costs: .venv/.core .venv/.compiled ## what an item and a line of the log cost, and where (a minute)
+	$(BIN)/python bench/costs.py $(ARGS)
 
 clean: ## remove all that make made; runs/ stays
 	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
