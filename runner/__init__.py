@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.fit import Fitted, fit
+    from runner.experiments.rerun import Rerun, rerun
     from runner.experiments.twin import Twin, twin
 
 __all__ = [
     "Advice",
     "ConfigError",
+    "Fitted",
+    "Rerun",
     "Result",
     "Twin",
     "__version__",
     "advise",
     "audit",
+    "fit",
     "load",
     "plan",
+    "rerun",
     "run",
     "simulate",
     "twin",
@@ -36,9 +42,13 @@ _HOMES = {
     "advise": "runner.experiments.advise",
     "ConfigError": "runner.errors",
     "Result": "runner.api",
+    "Fitted": "runner.experiments.fit",
+    "fit": "runner.experiments.fit",
     "audit": "runner.api",
     "load": "runner.config.load",
     "plan": "runner.api",
+    "Rerun": "runner.experiments.rerun",
+    "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
     "Twin": "runner.experiments.twin",

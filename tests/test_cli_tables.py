@@ -30,7 +30,7 @@ def summary(workers: dict[str, Any]) -> dict[str, Any]:
         "latency": spread(10, 0.001), "wait_put": spread(10, 0.0001), "wait_get": spread(0, None),
         "service": spread(9, 1.5), "lateness": spread(0, None), "sojourn": spread(9, 2.0),
         "queues": {"main": {"max_depth": 3, "mean_depth": 0.5, "latency": spread(10, 0.001)}},
-        "workers": workers, "audit": {"valid": True, "violations": 0},
+        "workers": workers, "audit": {"valid": True, "violations": 0}, "bottleneck": "limited by c: busy 98 %",
     }  # fmt: skip
 
 

@@ -57,10 +57,12 @@ def test_the_keys_are_those_of_the_interface_in_their_order() -> None:
     assert list(plain["latency"]) == ["count", "mean", "p50", "p90", "p95", "p99", "max"]
     assert list(plain["queues"]["main"]) == ["max_depth", "mean_depth", "latency", "littles_law"]
     assert list(plain["workers"]["c-0"]) == [
-        *("role", "puts", "gets", "done", "busy_s", "wait_s", "sleep_s", "utilization", "incarnations", "exit_code")
+        *("role", "puts", "gets", "done", "busy_s", "wait_s", "wait_put_s", "wait_get_s"),
+        *("sleep_s", "utilization", "incarnations", "exit_code"),
     ]
     assert plain["audit"] == {"valid": True, "violations": 0}
-    assert plain["bottleneck"] is plain["expectations"] is plain["exit_code"] is plain["wall_s"] is None
+    assert plain["bottleneck"] == "limited mostly by c: busy 80 %, p blocked 0.02 s of 0.1 s"
+    assert plain["expectations"] is plain["exit_code"] is plain["wall_s"] is None
     json.dumps(plain)
 
 

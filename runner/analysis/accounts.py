@@ -61,6 +61,7 @@ class WorkerAccount:
     __slots__ = (
         "alive",
         "beyond",
+        "blocked_ns",
         "busy_ns",
         "dead_ns",
         "deaths",
@@ -88,9 +89,9 @@ class WorkerAccount:
         "sleep_ns",
         "source",
         "started_ns",
+        "starved_ns",
         "target",
         "used_before_ns",
-        "wait_ns",
         "waited_before_ns",
     )
 
@@ -120,7 +121,8 @@ class WorkerAccount:
         self.used_before_ns = 0
         self.exit_code: int | None = None
         self.puts = self.gets = self.done = 0
-        self.busy_ns = self.wait_ns = self.sleep_ns = 0
+        # Blocked in puts, starved in gets.
+        self.busy_ns = self.blocked_ns = self.starved_ns = self.sleep_ns = 0
         # Instants of the last operations; the events of a batch share one and its wait, which counts once.
         self.put_ns = self.get_ns = self.done_ns = -FAR
         self.put_wait_ns = self.get_wait_ns = 0
@@ -134,6 +136,11 @@ class WorkerAccount:
         # line is known only while gets have overtaken their puts, which is when it is asked for.
         self.last_place: dict[int, int] = {}
         self.last_line: dict[int, int] = {}
+
+    @property
+    def wait_ns(self) -> int:
+        """Time in puts and gets."""
+        return self.blocked_ns + self.starved_ns
 
     def start(self, t_ns: int, incarnation: int) -> None:
         """Begin an incarnation."""

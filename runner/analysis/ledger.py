@@ -130,7 +130,7 @@ class Ledger:
         if t_ns != worker.put_ns:  # else it is of the same batch, whose wait counts once
             worker.put_ns = t_ns
             worker.put_wait_ns = wait_ns
-            worker.wait_ns += wait_ns
+            worker.blocked_ns += wait_ns
         elif wait_ns not in (0, worker.put_wait_ns):
             objections.to_overlap(self.violations, worker.put_wait_ns, event, line)
         if queue.upstream:
@@ -170,7 +170,7 @@ class Ledger:
         if t_ns != worker.get_ns:
             worker.get_ns = t_ns
             worker.get_wait_ns = wait_ns
-            worker.wait_ns += wait_ns
+            worker.starved_ns += wait_ns
         elif wait_ns not in (0, worker.get_wait_ns):
             objections.to_overlap(self.violations, worker.get_wait_ns, event, line)
         queue.fresh_gets.append(event)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from runner.analysis.accounts import CONSUMER, PRODUCER
+from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
@@ -65,6 +66,8 @@ class WorkerFigures:
     done: int
     busy_s: float
     wait_s: float
+    wait_put_s: float
+    wait_get_s: float
     sleep_s: float
     utilization: float | None
     incarnations: int
@@ -134,6 +137,10 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     queues = {queue.name: _queue_figures(queue, makespan_s, seen) for queue in ledger.queues.values()}
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
+    workers = {worker.name: _worker_figures(worker, makespan_s) for worker in ledger.workers.values()}
+    times = {n: Times(w.busy_s, w.wait_put_s, w.wait_get_s, w.sleep_s) for n, w in workers.items()}
+    held = {queue.name: Queue(queue.maxsize, queue.max_depth) for queue in accounts}
+    limit = bottleneck(ledger.groups, times, held, makespan_s)
     return Summary(
         status=_status(ledger, verdict),
         exit_code=None,
@@ -153,8 +160,9 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
         lateness=spread(ledger.lateness),
         sojourn=spread(ledger.sojourn),
         queues=queues,
-        workers={worker.name: _worker_figures(worker, makespan_s) for worker in ledger.workers.values()},
+        workers=workers,
         audit=Audit(verdict.valid, verdict.count),
+        bottleneck=limit.sentence if limit and items.done else None,
     )
 
 
@@ -197,6 +205,8 @@ def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
         done=worker.done,
         busy_s=busy_s,
         wait_s=worker.wait_ns / _NS,
+        wait_put_s=worker.blocked_ns / _NS,
+        wait_get_s=worker.starved_ns / _NS,
         sleep_s=worker.sleep_ns / _NS,
         utilization=None if worker.role == PRODUCER else share,
         incarnations=worker.incarnations,

@@ -16,7 +16,10 @@ from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
 from runner.cli.config import config
+from runner.cli.fit import fit
 from runner.cli.plan import plan
+from runner.cli.prune import prune
+from runner.cli.rerun import rerun
 from runner.cli.run import run
 from runner.cli.runs import runs
 from runner.cli.schema import schema
@@ -30,7 +33,7 @@ from runner.errors import ConfigError, ExitCode, MprunError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, twin, advise)
+_COMMANDS = (run, simulate, validate, plan, config, schema, show, runs, audit, rerun, fit, prune, twin, advise)
 
 
 class Commands(TyperGroup):

@@ -4,58 +4,103 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
 
 from runner.cli.options import AsJson, Out  # noqa: TC001 - typer reads annotations
 from runner.cli.streams import console, put_out, say
-from runner.errors import LogError
 
 if TYPE_CHECKING:
-    from runner.log.rundir import RunDir
+    from collections.abc import Sequence
+
+    from runner.experiments.stored import StoredRun
+
+Where: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        show_default=False,
+        help="Only runs like this: status=failed, 'name=back-*', 'latency.p99 < 500ms'. Repeatable: all must hold.",
+    ),
+]
+_Sort: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--sort", metavar="KEY", show_default=False, help="By a fact or metric, the smallest first."),
+]
+_Descending: TypeAlias = Annotated[bool, typer.Option("--descending", "-d", help="The largest first, or the newest.")]
+_Show: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="KEY", show_default=False, help="A column more, such as sojourn.p90. Repeatable."),
+]
+_Limit: TypeAlias = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", show_default=False, help="No more than so many.")
+]
+_ALWAYS: Final = ("run", "status", "engine", "items.done", "throughput")
 
 
-def runs(out: Out = "runs", as_json: AsJson = False) -> None:
-    """List the stored runs, the oldest first.
+def runs(
+    where: Where = None,
+    sort: _Sort = None,
+    descending: _Descending = False,
+    metric: _Show = None,
+    limit: _Limit = None,
+    out: Out = "runs",
+    as_json: AsJson = False,
+) -> None:
+    """List the stored runs, the oldest first, or by any figure of their summaries.
 
-    mprun runs
-    mprun runs --json | jq -r '.[] | select(.status == "failed") | .run'
+    A condition is a fact with a pattern (run, name, started, status, exit_code, engine, seed, plan_digest), or a metric
+    of summary.json with a bound, as in expect.
+
+      mprun runs --where status=failed
+      mprun runs --where 'name=back-*' --where 'items.done >= 20' --sort latency.p99
+      mprun runs --sort throughput --descending --limit 5 --metric sojourn.p90
+      mprun runs --json | jq -r '.[] | select(.status == "failed") | .run'
     """
-    from runner.log.rundir import all_runs
+    from runner.experiments.stored import check_key, chosen, condition, ordered, stored_runs
 
-    rows = [row(run) for run in all_runs(Path(out))]
+    conditions = [condition(text) for text in where or ()]
+    extra = [check_key(key) for key in [*(metric or ()), *([sort] if sort else [])]]
+    found = chosen(stored_runs(Path(out)), conditions)
+    if sort:
+        found = ordered(found, sort, descending=descending)
+    elif descending:
+        found.reverse()
+    found = found[:limit]
     if as_json:
-        put_out(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-        return
-    if not rows:
-        say(f"there is no run in {out}")
-        return
-    from runner.cli.figures import NONE, number
+        put_out(json.dumps([_row(run, extra) for run in found], indent=2, ensure_ascii=False) + "\n")
+    elif found:
+        columns = list(dict.fromkeys([*_ALWAYS, *extra]))
+        _show(found, columns)
+    else:
+        say(f"there is no such run in {out}" if where else f"there is no run in {out}")
+
+
+def _show(found: Sequence[StoredRun], columns: Sequence[str]) -> None:
     from runner.cli.tables import drawn, table
 
-    cells = [
-        [row["run"], row["status"], row["engine"] or NONE, number(row["done"]), number(row["throughput"])]
-        for row in rows
-    ]
-    columns = ["run", "status", "engine", "done", "items/s"]
-    put_out(drawn([table(columns, cells, texts=3)], console()))
+    titles = {"items.done": "done", "throughput": "items/s"}
+    cells = [[_cell(key, run.value(key)) for key in columns] for run in found]
+    put_out(drawn([table([titles.get(key, key) for key in columns], cells, texts=3)], console()))
 
 
-def row(run: RunDir) -> dict[str, Any]:
-    """One run in short; None for what it does not say, `unreadable` as the status of one that says nothing."""
-    figures: dict[str, Any] = {}
-    try:
-        manifest = {"status": "unreadable", **run.manifest()}
-    except LogError:
-        manifest = {"status": "unreadable"}
-    if manifest["status"] not in ("running", "unreadable"):
-        try:
-            figures = run.summary()
-        except LogError:
-            figures = {}
+def _cell(key: str, value: Any) -> str:
+    from runner.cli.figures import NONE, duration, number
+    from runner.config.bounds import SECONDS, kind_of
+    from runner.experiments.stored import FACTS
+
+    if key in FACTS:
+        return NONE if value is None else str(value)
+    return duration(value) if kind_of(key) == SECONDS else number(value)
+
+
+def _row(run: StoredRun, extra: Sequence[str]) -> dict[str, Any]:
     return {
-        "run": run.name,
-        "path": str(run.path),
-        **{key: manifest.get(key) for key in ("name", "started", "status", "exit_code", "engine", "seed")},
-        "done": figures.get("items", {}).get("done"),
-        "throughput": figures.get("throughput"),
+        **run.facts,
+        "path": str(run.place.path),
+        "done": run.value("items.done"),
+        "throughput": run.value("throughput"),
+        **{key: run.value(key) for key in extra},
     }

@@ -41,7 +41,8 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
         put_out("It is still running, or was killed before its end: these are the figures so far.\n\n")
     from runner.cli import tables
 
-    put_out(tables.drawn(tables.closing(figures(stored)), console()))
+    found = figures(stored)
+    put_out(tables.drawn([*tables.closing(found), *improvement(found, stored)], console()))
 
 
 def figures(stored: RunDir) -> Mapping[str, Any]:
@@ -53,6 +54,20 @@ def figures(stored: RunDir) -> Mapping[str, Any]:
     log = stored.log
     computed = analyse(log)[0].to_dict()
     return computed if log.is_file() else {**computed, "status": "running"}
+
+
+def improvement(summary: Mapping[str, Any], stored: RunDir) -> list[str]:
+    """A sentence on what one step at the bottleneck would bring, where a simulation can tell soon."""
+    from runner.config.load import load
+    from runner.errors import ConfigError
+    from runner.experiments.remedy import remedy
+    from runner.log.rundir import CONFIG
+
+    try:
+        found = remedy(summary, load(stored.path / CONFIG))
+    except ConfigError:  # the stored run is of another version, or its files are gone; what it measured is shown
+        return []
+    return [found.sentence] if found else []
 
 
 def essentials(manifest: Mapping[str, Any]) -> str:

@@ -71,7 +71,8 @@ def closing(summary: Mapping[str, Any]) -> list[Table | str]:
     parts += _measuring_faults(summary["queues"])
     workers = summary["workers"]
     parts.append(_workers(workers) if len(workers) <= _MOST_WORKERS else _groups(workers))
-    return [part for part in parts if isinstance(part, str) or part.row_count]
+    parts.append(summary["bottleneck"] or "")
+    return [part for part in parts if (part if isinstance(part, str) else part.row_count)]
 
 
 def verdict(audit: Mapping[str, Any]) -> str:

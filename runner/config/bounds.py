@@ -31,7 +31,7 @@ _TIMES: Final = ("latency", "wait_put", "wait_get", "service", "lateness", "sojo
 _ITEMS: Final = ("planned", "put", "got", "done", "lost", "duplicated", "left", "redelivered", "failed")
 _WORKER: Final = {
     **dict.fromkeys(("puts", "gets", "done"), NUMBER),
-    **dict.fromkeys(("busy_s", "wait_s", "sleep_s"), SECONDS),
+    **dict.fromkeys(("busy_s", "wait_s", "wait_put_s", "wait_get_s", "sleep_s"), SECONDS),
     **dict.fromkeys(("utilization", "incarnations", "exit_code"), NUMBER),
 }
 METRICS: Final[Mapping[str, Any]] = {
@@ -88,11 +88,16 @@ class Bound:
         return value is not None and _OPERATORS[self.op](value, self.value)
 
     def measured(self, summary: Mapping[str, Any]) -> float | None:
-        """The metric in a summary; None where it has no sample, or the name is of nobody in this run."""
-        found: Any = summary
-        for key in self.path.split("."):
-            found = found.get(key) if isinstance(found, dict) else None
-        return found if isinstance(found, int | float) else None
+        """The metric in a summary; see `measured`."""
+        return measured(self.path, summary)
+
+
+def measured(path: str, summary: Mapping[str, Any]) -> float | None:
+    """A metric of a summary by its path; None where it has no sample, or the name is of nobody in this run."""
+    found: Any = summary
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, int | float) else None
 
 
 def parse(text: str, names: Mapping[str, Iterable[str]] | None = None) -> Bound:

@@ -36,6 +36,7 @@ def manifest(run: str, start_method: str, command_line: list[str], overrides: di
         "implementation": platform.python_implementation(),
         "executable": sys.executable,
         "host": platform.node(),
+        "pid": os.getpid(),
         "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "usable": _usable_cores()},
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),

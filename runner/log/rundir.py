@@ -71,6 +71,11 @@ class RunDir:
         raise LogError(f"{self.path}: has neither {EVENTS} nor {JOURNALS}; is it a run directory?")
 
     @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    @property
     def journals_size(self) -> int:
         """Bytes of all journals."""
         return sum(path.stat().st_size for path in self.journals.glob("*.journal"))
@@ -131,11 +136,7 @@ class RunDir:
     def discard(self) -> None:
         """Remove the folder of a run that was never started, and point `latest` back."""
         shutil.rmtree(self.path, ignore_errors=True)
-        rest = all_runs(self.path.parent)
-        if rest:
-            _point_latest(self.path.parent, rest[-1].name)
-        else:
-            (self.path.parent / LATEST).unlink(missing_ok=True)
+        point_latest_back(self.path.parent)
 
     def drop_journals(self) -> None:
         """Remove what the log has replaced."""
@@ -191,6 +192,15 @@ def _point_latest(out: Path, name: str) -> None:
     except OSError:
         link.unlink()
         raise
+
+
+def point_latest_back(out: Path) -> None:
+    """Let `latest` name the newest run there is, after runs were removed; without one there is no link either."""
+    rest = all_runs(out)
+    if rest:
+        _point_latest(out, rest[-1].name)
+    else:
+        (out / LATEST).unlink(missing_ok=True)
 
 
 def find(run: str | None, out: Path) -> RunDir:

@@ -1,0 +1,102 @@
+"""`mprun rerun`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.cli.options import AsJson, EngineOption, Out, RunName, Seed, Settings, TimeScale, overrides
+from runner.cli.run import Quiet  # noqa: TC001 - typer reads annotations
+from runner.cli.streams import console, put_out, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.table import Table
+
+    from runner.experiments.rerun import Rerun
+
+_FIGURES: Final = (
+    "items.done", "items.lost", "makespan_s", "throughput", "latency.mean", "latency.p50", "latency.p99",
+    "wait_put.mean", "wait_get.mean", "service.mean", "sojourn.mean",
+)  # fmt: skip
+
+
+def rerun(
+    run: RunName = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    time_scale: TimeScale = None,
+    engine: EngineOption = None,
+    out: Out = "runs",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run a stored run again, from its run directory alone: the same items, the same draws.
+
+    Says what is no longer as it was (versions, host, start method) and whether it was the same experiment: exit 1 where
+    the plan digest differs, as it does with another seed. Engine and start method may differ. The new run is stored
+    like any run.
+
+      mprun rerun                                the latest run
+      mprun rerun runs/20260101T120000Z-default-1a2b --engine simulation
+      mprun rerun --json | jq .same
+    """
+    from runner.cli.live import Live
+    from runner.cli.run import LogFormat
+    from runner.experiments.rerun import rerun as repeated
+    from runner.log.rundir import EVENTS, find
+
+    stored = find(run, Path(out))
+    chosen = overrides(settings, seed, time_scale, engine)
+    live = Live(LogFormat.NONE, quiet=quiet)
+    found = repeated(stored.path, out, overrides=chosen, watch=live, command_line=sys.argv)
+    live.finish(found.result.run_dir / EVENTS)
+    if as_json:
+        put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        from runner.cli import tables
+
+        put_out(tables.drawn(_parts(found), console()))
+    for sentence in found.tampered:
+        say(f"mprun: {found.original}: {sentence}")
+    if not found.same:
+        say(f"mprun: not the same experiment: plan digest {found.plan_digests[1]}, was {found.plan_digests[0]}")
+    if found.result.exit_code:
+        say(f"mprun: the run ended {found.result.summary['status']}")
+    if not quiet:
+        say(str(found.result.run_dir))
+    return found.exit_code
+
+
+def _parts(found: Rerun) -> Iterator[Table | str]:
+    from runner.cli.figures import NONE
+    from runner.cli.tables import table
+
+    if found.same:
+        yield f"the same experiment: plan digest {found.plan_digests[0]}"
+    else:
+        then, now = found.plan_digests
+        yield f"not the same experiment\nplan digest now  {now}\nplan digest then {then}"
+    if found.drifts:
+        rows = [[d.what, *(NONE if v is None else str(v) for v in (d.then, d.now))] for d in found.drifts]
+        yield table(["drifted", "then", "now"], rows, texts=3)
+    else:
+        yield "nothing drifted: versions, host and start method are as they were"
+    if found.summary is None:
+        yield "the stored run never ended: there is nothing to compare with"
+    else:
+        rows = [_row(figure, found.summary, found.result.summary) for figure in _FIGURES]
+        yield table(["figure", "then", "now", "difference"], rows)
+
+
+def _row(figure: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    from runner.cli.figures import NONE, duration, number
+    from runner.config.bounds import SECONDS, kind_of, measured
+
+    before, after = measured(figure, then), measured(figure, now)
+    shown = duration if kind_of(figure) == SECONDS else number
+    change = f"{100 * (after / before - 1):+.1f} %" if before and after is not None else NONE
+    return [figure, shown(before), shown(after), change]
