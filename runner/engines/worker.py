@@ -185,8 +185,7 @@ class Worker:
             raise step.WorkFailed(UserCodeError("put", str(error), error.__cause__)) from error
         returned = monotonic_ns()
         self._journal.log(PUT, envelope, returned, returned - began, None)
-        self._puts += 1
-        words[base + PUTS] = self._puts
+        self._puts = words[base + PUTS] = self._puts + 1
         return returned - self._zero
 
     def _put(self, put: step.Put) -> int:
@@ -243,31 +242,41 @@ class Worker:
             began = monotonic_ns()
             taken = self._reader.get(get.limit or _UNLIMITED)
             returned = monotonic_ns()
+            if len(taken) == 1:  # the way of queues without batches
+                [envelope] = taken
+                self._journal.log(GET, envelope, returned, returned - began, returned - envelope.began)
+                self._gets = words[base + GETS] = self._gets + 1
+                self._service = 0
+                self._in_hand = envelope
+                words[base + TAKEN] = 1
+                return envelope
             if not taken:
                 return None
-            if taken.__class__ is Batch and taken.packed is not None:
-                self._journal.log_packed(GET, taken.packed, returned, returned - began)
-            else:
-                for envelope in taken:
-                    self._journal.log(GET, envelope, returned, returned - began, returned - envelope.began)
-            self._gets += len(taken)
-            words[base + GETS] = self._gets
-            if len(taken) > 1:
-                taken.reverse()
-            self._taken = taken
-            self._hand = len(taken)
+            self._take(taken, returned, returned - began)
         self._service = 0
         self._in_hand = envelope = self._taken.pop()
         words[base + TAKEN] = self._hand - len(self._taken)
         return envelope
+
+    def _take(self, taken: list[Envelope], returned: int, wait: int) -> None:
+        """Log the gets of one read, whose items then are taken one by one."""
+        if isinstance(taken, Batch) and taken.packed is not None:
+            self._journal.log_packed(GET, taken.packed, returned, wait)
+        else:
+            for envelope in taken:
+                self._journal.log(GET, envelope, returned, wait, returned - envelope.began)
+        self._hand = len(taken)
+        self._gets += self._hand
+        self._words[self._base + GETS] = self._gets
+        taken.reverse()
+        self._taken = taken
 
     def _done(self, done: step.Done) -> None:
         if self._pending:
             self._reports.append((len(self._pending), done.envelope, self._service, done.planned))
         else:
             self._journal.log(DONE, done.envelope, monotonic_ns(), self._service, done.planned)
-            self._dones += 1
-            self._words[self._base + DONES] = self._dones
+            self._dones = self._words[self._base + DONES] = self._dones + 1
         self._in_hand = None
 
     def _failed(self, failed: step.Failed) -> int:
