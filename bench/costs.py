@@ -4,7 +4,8 @@
 
 One process and no other: a producer fills the pipe, a consumer empties it, so nobody waits and nobody competes. What
 two of each cost on two cores, with the kernel's locks and switches between them, `bench/main_job.py` measures.
-Each figure is the median over the rounds of the CPU time, in µs per item or per event; in brackets the extremes.
+Each figure is the median over the rounds of the CPU time, in µs per item or per event; in brackets the extremes. At the
+end it counts what instructions of the interpreter an item takes, which no other program on the machine disturbs.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import gc
 import hashlib
 import multiprocessing
 import statistics
+import sys
 import tempfile
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -46,6 +48,7 @@ from runner.queues.pipe import PipeQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from runner.planning.plan import Plan
 
@@ -139,12 +142,37 @@ class Loop:
             putting, getting = self.worker(0, journal=journal), self.worker(1, journal=journal)
             note(f"put: {known}", partial(putting.run, None, Collector(kept, self._batch), 0))
             note(f"get and done: {known}", partial(getting.run, NoQueue(kept, self._batch), None, 0))
+        put, get = self._over_a_pipe()
+        note("put: with a journal and a pipe", put)
+        note("get and done: with a journal and a pipe", get)
+
+    def _over_a_pipe(self) -> tuple[Callable[[], object], Callable[[], object]]:
+        """What puts all items, then what gets and does them."""
         queue = PipeQueue(self._plan.queues[0], multiprocessing.get_context("fork"), self._folder, 1)
         putting, getting = self.worker(0, journal=True), self.worker(1, journal=True)
         writer = queue.connector(0, self._journals, writes=True).writer(lambda: False)
-        note("put: with a journal and a pipe", lambda: putting.run(None, writer, 0))
         reader = queue.connector(1, self._journals, writes=False).reader(lambda: False)
-        note("get and done: with a journal and a pipe", lambda: getting.run(reader, None, 0))
+        return partial(putting.run, None, writer, 0), partial(getting.run, reader, None, 0)
+
+    def instructions(self) -> list[str]:
+        """How many instructions the interpreter takes for an item, in all and by function: lines to print."""
+        return [_traced(name, what) for name, what in zip(("put", "get and done"), self._over_a_pipe(), strict=True)]
+
+
+def _traced(name: str, what: Callable[[], object]) -> str:
+    counted: Counter[str] = Counter()
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            counted[frame.f_code.co_name] += 1
+        return trace
+
+    sys.settrace(trace)
+    what()
+    sys.settrace(None)
+    shares = [f"{code} {count / AT_ONCE:.0f}" for code, count in counted.most_common(6)]
+    return f"  {name:42}{counted.total() / AT_ONCE:.0f}: {', '.join(shares)}"
 
 
 def journals(plan: Plan, items: int, folder: Path) -> list[Owner]:
@@ -240,6 +268,11 @@ def main() -> None:
     print(f"\n{shown('a write an item', 'µs per item', samples['batch 1'])}")
     print(f"\n{shown('batches of 64', 'µs per item', samples['batch 64'])}")
     print(f"\n{shown('the end of a run', 'µs per event', samples['end'])}")
+    for batch in (1, 64):
+        with tempfile.TemporaryDirectory(prefix="mprun-costs-") as folder:
+            loop = Loop(planned(AT_ONCE, batch), batch, Path(folder))
+            print(f"\n{f'instructions of the interpreter, batch {batch}':44}an item, and by function")
+            print("\n".join(loop.instructions()))
 
 
 if __name__ == "__main__":
