@@ -12,10 +12,10 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-costs clean
+.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-costs bench-pacing clean
 
 help: ## what you can make (this list)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.all .venv/.compiled ## .venv with mprun and all development tools
 
@@ -60,6 +60,9 @@ bench: .venv/.core .venv/.compiled ## start-up times, then mprun against plain s
 
 bench-costs: .venv/.core .venv/.compiled ## what an item and a line of the log cost, and where (a minute)
 	$(BIN)/python bench/costs.py $(ARGS)
+
+bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
+	$(BIN)/python bench/pacing.py $(ARGS)
 
 clean: ## remove all that make made; runs/ stays
 	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis

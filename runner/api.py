@@ -46,7 +46,7 @@ class Result:
     Attributes:
         run_dir: Its folder.
         summary: The content of its summary.json.
-        exit_code: What the command line exits with: 0 ok, 1 failed, 128 + n by signal n.
+        exit_code: What the command line exits with: 0 ok, 1 failed, 3 an expectation not met, 128 + n by signal n.
         verdict: Whether its log is consistent, with every violation found.
     """
 
@@ -203,7 +203,8 @@ def _conclude(
     with Ahead(store.events, outcome.depths, worth_it=store.journals_size > _WORTH_A_PROCESS) as ahead:
         events_digest = write_log(planned, store.journals, chronicle, outcome, store.events)
         summary, verdict = ahead.result()
-    summary = replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=monotonic() - started)
+    summary = replace(summary, wall_s=monotonic() - started).judged(planned.expected)
+    summary = replace(summary, exit_code=outcome.exit_code(summary.status))
     facts |= {"reason": outcome.reason, "events_sha256": events_digest}
     return _complete(store, summary, verdict, facts)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ExitCode(IntEnum):
@@ -17,6 +21,18 @@ class ExitCode(IntEnum):
     SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
+
+
+def strongest(codes: Iterable[int]) -> int:
+    """Of several exit codes the one that counts: 70, a signal, 1 (and 2, of what could not start), 3, 0."""
+    return max(codes, key=_strength, default=ExitCode.OK)
+
+
+def _strength(code: int) -> int:
+    order = (ExitCode.OK, ExitCode.UNMET, ExitCode.USAGE, ExitCode.FAILED)
+    if code == ExitCode.INTERNAL:
+        return len(order) + 1
+    return order.index(ExitCode(code)) if code in order else len(order)
 
 
 class MprunError(Exception):

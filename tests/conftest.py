@@ -46,6 +46,9 @@ class Leftover(NamedTuple):
     command: str
 
 
+pytest.register_assert_rewrite("runner.testing")
+
+
 def pytest_configure() -> None:
     os.environ[MARK_NAME] = MARK
     # Started in the background or by nohup, what the tests start would inherit to ignore what they send.

@@ -49,6 +49,7 @@ class Worker:
     logged: bool = True
     """Whether the get of what is in hand is logged."""
     put_began: int = 0
+    due: int = 0
     putting: list[str] = field(default_factory=list)
     arrived: int = 0
     seq: int = 0
@@ -73,6 +74,7 @@ class Labour:
         self.failed: dict[tuple[str, str], tuple[str, int]] = {}
         self.killed: Counter[tuple[str, str]] = Counter()
         self.arrived_unlogged: list[tuple[Worker, str, int]] = []
+        self.lateness = Random(what.seed)  # noqa: S311
         self.ended = False
         self._agenda: list[tuple[int, int, str, int]] = []
         self._count = 0
@@ -134,8 +136,15 @@ class Labour:
             assert worker.target is not None
             self.log(
                 "put", worker=worker.name, queue=worker.target.name, id=item, item=1,
-                wait_ns=self.now - worker.put_began, late_ns=None, delivery=1,
+                wait_ns=self.now - worker.put_began, late_ns=self._late(worker), delivery=1,
             )  # fmt: skip
+
+    def _late(self, worker: Worker) -> int | None:
+        """Of every other log's producers: as if pacing were open."""
+        if worker.role != "producer" or self.what.seed % 2:
+            return None
+        worker.due = max(worker.due, worker.put_began - self.lateness.choice((0, 1, 7, 40)))
+        return worker.put_began - worker.due
 
     def _get(self, worker: Worker) -> Pause:
         queue = worker.source

@@ -32,7 +32,7 @@ KEYS: dict[str, dict[str, type]] = {
 TEXT, NUMBER = (str, type(None)), (int, type(None))
 FATE = {"delivery": (int,), "worker": TEXT, "why": TEXT}
 OPTIONAL: dict[str, dict[str, tuple[type, ...]]] = {
-    "run.start": {"seed": NUMBER} | dict.fromkeys(
+    "run.start": {"seed": NUMBER, "warmup_ns": (int,)} | dict.fromkeys(
         ("run", "name", "engine", "start_method", "config_digest", "plan_digest"), TEXT
     ),
     "worker.start": {"group": TEXT, "role": TEXT, "incarnation": NUMBER, "pid": NUMBER},

@@ -113,6 +113,19 @@ def puts(log: Log) -> Iterator[str]:
             yield from _relayed(log, row)
 
 
+def lateness(log: Log) -> Iterator[str]:
+    """Who has open pacing is a producer, puts everything so, and nothing before it is due, in the order of that."""
+    for worker in {row.worker for row in log.of("put")}:
+        rows = [row for row in log.of("put") if row.worker == worker]
+        late = [row for row in rows if row.late_ns is not None]
+        if late and (len(late) < len(rows) or log.group_of(worker).get("role") != "producer"):
+            yield "causality"
+        dues = [row.began - row.late_ns for row in late]
+        ordered = [row.began - row.late_ns for row in late if not row.recovered]
+        if any(row.late_ns < 0 for row in late) or min(dues, default=0) < 0 or ordered != sorted(ordered):
+            yield "causality"
+
+
 def _relayed(log: Log, row: Row) -> Iterator[str]:
     source = log.group_of(row.worker)["from"]
     parents = [(source, row.id), (source, row.id.rpartition(".")[0])]
@@ -312,6 +325,6 @@ def _value(log: Log, put: Row) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 RULES: tuple[Callable[[Log], Iterator[str]], ...] = (
-    structure, places, lives, puts, gets, latencies, redeliveries, dones, fates, conservation, order, quotas, totals,
-    depth, fifo,
+    structure, places, lives, puts, lateness, gets, latencies, redeliveries, dones, fates, conservation, order, quotas,
+    totals, depth, fifo,
 )  # fmt: skip

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 USER_CODE = Path(__file__).parent / "usercode"
 ROOT = Path(__file__).parent.parent
 START_METHODS = ("fork", "forkserver", "spawn")
-KINDS = ("pipe", "multiprocessing.Queue")
+KINDS = ("pipe", "multiprocessing.Queue", "multiprocessing.SimpleQueue", "multiprocessing.Manager")
 ENDURANCE = os.environ.get("MPRUN_ENDURANCE", "") not in ("", "0")
 """Whether the counts of `make endurance` are wanted, which take hours, or the short ones of `make test`."""
 

@@ -25,7 +25,14 @@ def conductor(tmp_path: Path) -> Iterator[Conductor]:
 
 @pytest.mark.parametrize(
     ("kind", "policy", "count"),
-    [("pipe", "restart", 12), ("pipe", "continue", 4), ("pipe", "fail", 4), ("multiprocessing.Queue", "fail", 4)],
+    [
+        ("pipe", "restart", 12),
+        ("pipe", "continue", 4),
+        ("pipe", "fail", 4),
+        ("multiprocessing.Queue", "fail", 4),
+        ("multiprocessing.SimpleQueue", "fail", 4),
+        ("multiprocessing.Manager", "fail", 4),
+    ],
 )
 def test_whoever_is_killed_whenever_nothing_hangs_and_everything_is_accounted_for(
     kind: str, policy: str, count: int, conductor: Conductor, chaos: random.Random

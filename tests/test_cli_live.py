@@ -300,12 +300,11 @@ class TestProgress:
         endless = replace(run.plan, groups=(replace(producer, planned=None), consumer))
         assert "put 0, done 0, " in line(endless, run.board, run.board.zero + SECOND)
 
-    @pytest.mark.parametrize(("in_place", "shown"), [(False, "{}\n"), (True, "\r\x1b[K{}\r\x1b[K")])
-    def test_a_line_is_shown_when_it_is_due(self, run: FakeRun, out: Path, in_place: bool, shown: str) -> None:
-        progress = Progress(Outlet(OUT), in_place=in_place)
+    def test_a_line_is_shown_when_it_is_due(self, run: FakeRun, out: Path) -> None:
+        progress = Progress(Outlet(OUT))
         progress.show(run.live)
         progress._next = 0
         progress.show(run.live)
         progress.show(run.live)
         progress.close()
-        assert out.read_bytes().decode() == shown.format("starting: 0 of 2 workers are ready")
+        assert out.read_bytes().decode() == "starting: 0 of 2 workers are ready\n"

@@ -38,17 +38,29 @@ class Way(NamedTuple):
         return f"{{kind: {self.kind}, batch: {self.batch}, maxsize: {self.maxsize}}}"
 
 
-# Spawning a worker takes a second or so, hence one setting only.
+def settings(method: str, kind: str) -> list[tuple[int, int]]:
+    """Batch and maxsize. Spawning a worker takes a second or so, and kinds without batches have less to show."""
+    if kind in ("multiprocessing.SimpleQueue", "multiprocessing.Manager"):
+        return [(1, 0), (8, 3)] if method == "fork" else []
+    return [(8, 3)] if method == "spawn" else [(1, 0), (8, 3), (1, 3)]
+
+
 REAL_WAYS = [
     *(Way("threads", "fork", "pipe", *setting) for setting in ((1, 0), (8, 3))),
     *(
         Way("processes", method, kind, *setting)
         for method in START_METHODS
         for kind in KINDS
-        for setting in ([(8, 3)] if method == "spawn" else [(1, 0), (8, 3), (1, 3)])
+        for setting in settings(method, kind)
     ),
 ]
 WAYS = [*REAL_WAYS, *(Way("simulation", "fork", "pipe", *setting) for setting in ((1, 0), (8, 3), (1, 3)))]
+MORE_WAYS = [
+    Way("processes", method, kind, 8, 3)
+    for method in ("forkserver", "spawn")
+    for kind in KINDS
+    if not settings(method, kind)
+]
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 every_way_with_user_code = pytest.mark.parametrize("way", REAL_WAYS, ids=str)
 
@@ -57,7 +69,7 @@ def expected(producers: int, items: int) -> Counter[tuple[str, str]]:
     return Counter((f"p-{k}:{seq}", repr(seq)) for k in range(producers) for seq in range(items))
 
 
-@every_way
+@pytest.mark.parametrize("way", [*WAYS, *MORE_WAYS], ids=str)
 @pytest.mark.parametrize(("producers", "consumers"), [(1, 1), (3, 2)])
 def test_delivers_every_item_once(way: Way, producers: int, consumers: int, tmp_path: Path) -> None:
     ran = execute(

@@ -111,8 +111,8 @@ def test_nobody_ends_before_the_last_item_is_done(engine: str, maxsize: int, pol
     ran = execute(
         f"engine: {engine}\nstart_method: fork\non_death: {{policy: {policy}}}\n"
         f"queues: {{main: {{batch: 8, maxsize: {maxsize}}}}}\nproducers: {{p: {{items: 16}}}}\n"
-        "consumers: {c: {count: 2, sleep: 5ms}}\n"
-        "faults: [{pause: c-1, after: {gets: 1}, for: 100ms}, {kill: c-1, after: {gets: 1}}]",
+        "consumers: {c: {count: 2, sleep: 20ms}}\n"
+        "faults: [{pause: c-1, after: {gets: 1}, for: 400ms}, {kill: c-1, after: {gets: 1}}]",
         tmp_path,
     )
     ran.assert_ok()

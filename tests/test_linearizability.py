@@ -92,9 +92,11 @@ def test_a_million_values_in_order_have_no_inversion() -> None:
 # --- the check of a log
 
 
-def check(*records: Record, kind: str = "pipe", engine: str = "processes", workers: int = 3) -> Verdict:
+def check(
+    *records: Record, kind: str = "pipe", engine: str = "processes", workers: int = 3, fifo: bool | None = None
+) -> Verdict:
     """Judge what comes after the head, FIFO included; the first record is line 8 with three workers a side."""
-    queues = {"main": {"kind": kind, "maxsize": 0, "batch": 1, "capacity": 9}}
+    queues = {"main": {"kind": kind, "maxsize": 0, "batch": 1, "capacity": 9, "fifo": fifo}}
     groups = {"p": ("producer", None, "main", workers, None), "c": ("consumer", "main", None, workers, None)}
     head = start(groups=groups, queues={"main": 0}, engine=engine)
     head[0]["queues"] = queues
@@ -131,6 +133,11 @@ def test_what_promises_fifo_is_held_to_it(kind: str, engine: str) -> None:
 @pytest.mark.parametrize("kind", ["multiprocessing.Queue", "of their own"])
 def test_what_does_not_is_not(kind: str) -> None:
     assert found_in(*swapped(), kind=kind) == []
+
+
+@pytest.mark.parametrize("fifo", [True, False])
+def test_a_kind_of_a_package_is_held_to_what_the_log_says_of_it(fifo: bool) -> None:
+    assert bool(found_in(*swapped(), kind="of their own", fifo=fifo)) == fifo
 
 
 def test_it_is_made_on_request_only() -> None:

@@ -323,7 +323,7 @@ def test_quotas_are_not_judged_where_totals_are_unknown() -> None:
 
 def test_an_endless_run_whose_load_reaches_one_is_doubtful() -> None:
     text = "duration: 1s\nproducers: {p: {count: 2, sleep: 10ms}}\nconsumers: {c: {count: %d, sleep: 5ms}}"
-    tail = ": more arrives than its readers can do, so the queue only grows or blocks"
+    tail = ": more arrives than its readers can do, so the queue only grows, or blocks and puts come too late"
     assert warned(text % 1) == ["c:1:1: queues.main: the load is 1" + tail]
     assert warned(text % 2) == []
     assert warned((text % 1).replace("10ms", "0")) == ["c:1:1: queues.main: the load is without bound" + tail]

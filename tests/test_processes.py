@@ -29,6 +29,7 @@ def semaphores() -> int:
     return sum(isinstance(each, SemLock) for each in gc.get_objects())
 
 
+MANAGER = "multiprocessing.Manager"
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_method = pytest.mark.parametrize("method", START_METHODS)
 
@@ -338,11 +339,15 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
     ran.assert_accounted()
 
 
-@every_method
-def test_no_worker_outlives_a_killed_supervisor(method: str, tmp_path: Path) -> None:
-    """Not even one that is stuck in a loop."""
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [*((method, "pipe") for method in START_METHODS), *((method, MANAGER) for method in ("fork", "forkserver"))],
+)
+def test_no_worker_outlives_a_killed_supervisor(method: str, kind: str, tmp_path: Path) -> None:
+    """Not even one that is stuck in a loop, nor what serves a queue."""
     flag = tmp_path / "begun"
-    (tmp_path / "config.yaml").write_text(f"start_method: {method}\n{STUCK.replace('FLAG', str(flag))}")
+    head = f"start_method: {method}\nqueues: {{main: {{kind: {kind}}}}}\n"
+    (tmp_path / "config.yaml").write_text(head + STUCK.replace("FLAG", str(flag)))
     script = f"import runner\nrunner.run(runner.load({str(tmp_path / 'config.yaml')!r}), {str(tmp_path / 'runs')!r})"
     for _ in range(2):
         process = started("-c", script)
@@ -352,18 +357,25 @@ def test_no_worker_outlives_a_killed_supervisor(method: str, tmp_path: Path) -> 
         finally:
             process.kill()
             process.communicate()
-        assert len(workers) >= 4
+        assert len(workers) >= 4 + (kind == MANAGER)
         until(lambda: not any(conftest.is_running(pid) for pid in workers), 2)  # noqa: B023 - called in this turn
         flag.unlink()
 
 
-@every_method
-def test_a_terminals_ctrl_c_while_workers_start_is_obeyed_in_silence(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "kind"), [*((method, "pipe") for method in START_METHODS), ("fork", MANAGER), ("forkserver", MANAGER)]
+)
+def test_a_terminals_ctrl_c_while_workers_start_is_obeyed_in_silence(method: str, kind: str, tmp_path: Path) -> None:
     """It reaches every process, also one that has only just begun."""
     script = f"""
 import runner, sys
 from runner.config.load import loads
-config = loads("start_method: {method}\\nproducers: {{p: {{count: 4, items: 9, sleep: 100}}}}\\nconsumers: {{c: {{}}}}")
+config = loads('''
+start_method: {method}
+queues: {{main: {{kind: {kind}}}}}
+producers: {{p: {{count: 4, items: 9, sleep: 100}}}}
+consumers: {{c: {{}}}}
+''')
 
 class Told:
     def tick(self, run):
@@ -406,6 +418,8 @@ def inventory() -> dict[str, Any]:
         ("fork", "multiprocessing.Queue", 1000),
         ("forkserver", "pipe", 1000),
         ("forkserver", "multiprocessing.Queue", 3),
+        ("fork", "multiprocessing.SimpleQueue", 3),
+        ("forkserver", MANAGER, 3),
     ],
 )
 def test_twenty_runs_leak_nothing_also_when_they_fail(method: str, kind: str, at: int, tmp_path: Path) -> None:
@@ -484,8 +498,10 @@ def test_a_worker_has_the_runs_own_surroundings(tmp_path: Path) -> None:
         assert method == "fork" or heavy == []
 
 
-@every_kind
-@every_method
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [(kind, method) for kind in KINDS for method in START_METHODS if method == "fork" or kind not in KINDS[2:]],
+)
 def test_no_semaphore_is_left_to_the_garbage_collector(kind: str, method: str, tmp_path: Path) -> None:
     """The collector may run while the resource tracker is busy, which then refuses to hear of it."""
     text = f"""

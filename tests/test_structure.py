@@ -34,6 +34,7 @@ FLOORS = {
     "queues": 3,
     "engines": 4,
     "api": 5,
+    "testing": 5,
     "experiments": 6,
     "reports": 6,
     "": 7,

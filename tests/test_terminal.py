@@ -54,7 +54,8 @@ class Terminal:
         with (folder / "stdout").open("wb") as stdout:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "runner", *arguments], cwd=folder, stdin=slave, stdout=stdout, stderr=slave,
-                env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.login_tty(os.dup(0)),
+                env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+                preexec_fn=lambda: os.login_tty(os.dup(0)),
             )  # fmt: skip
         os.close(slave)
         self.reading = threading.Thread(target=self._read)

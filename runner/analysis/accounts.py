@@ -67,6 +67,7 @@ class WorkerAccount:
         "deaths",
         "done",
         "done_ns",
+        "due_ns",
         "exit_code",
         "exited_ns",
         "first_began_ns",
@@ -81,6 +82,7 @@ class WorkerAccount:
         "last_size",
         "name",
         "number",
+        "paced",
         "put_ns",
         "put_wait_ns",
         "puts",
@@ -128,6 +130,9 @@ class WorkerAccount:
         self.put_wait_ns = self.get_wait_ns = 0
         self.first_began_ns = FAR
         self.waited_before_ns = 0
+        # Open pacing: how many of its puts have a lateness, when the last of them was due.
+        self.paced = 0
+        self.due_ns = 0
         # Producer: ids that begin with its name are below `beyond` (";" follows ":"); its last one, and how long.
         self.beyond = f"{name};"
         self.last_id = ""
@@ -219,6 +224,7 @@ class QueueAccount:
         "latency",
         "lines",
         "max_depth",
+        "max_depth_warm",
         "maxsize",
         "name",
         "origins",
@@ -238,7 +244,8 @@ class QueueAccount:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
         self.batch = facts.batch if facts else 1
-        self.max_depth = 0
+        # Over the whole run, and since the end of its warm-up.
+        self.max_depth = self.max_depth_warm = 0
         # What the stages that write here read.
         self.upstream: list[QueueAccount] = []
         # One entry per put: when it began and returned, its line, its writer's number, its id's hash.

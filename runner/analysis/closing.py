@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from runner.analysis import objections
+from runner.analysis import lateness, objections
 from runner.analysis.accounts import CONSUMER, PRODUCER, RECOVERED
 from runner.analysis.depth import depths
 from runner.analysis.violations import Counts, Kind
@@ -38,10 +38,12 @@ def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None 
     workers = list(ledger.workers.values())
     for worker in workers:
         ledger.last_ns = max(ledger.last_ns, worker.put_ns, worker.get_ns, worker.done_ns)
+    ledger.end_warmup()
     for worker in workers:
         worker.rest_until(ledger.end.t_ns if ledger.end else ledger.last_ns)
     for queue in ledger.queues.values():
         _close_queue(ledger, queue, workers, complete=incomplete is None)
+    lateness.close(ledger.violations, workers)
     _check_quotas(ledger)
     if incomplete is None:
         _check_totals(ledger)
@@ -84,12 +86,14 @@ def _check_recovered(ledger: Ledger, queue: QueueAccount) -> None:
 
 def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None:
     instants, lines = _puts(queue)
+    begun = sorted(chain(queue.get_began, _unlogged(ledger, queue)))
     over = None
-    for place, depth in enumerate(depths(instants, chain(queue.get_began, _unlogged(ledger, queue)))):
+    for place, depth in enumerate(depths(instants, begun)):
         if depth > queue.max_depth:
             queue.max_depth = depth
             if over is None and 0 < queue.maxsize < depth:
                 over = place
+    queue.max_depth_warm = ledger.warmup.deepest(instants, begun) if ledger.warmup.ns else queue.max_depth
     if judged and over is not None:
         message = f"queue {queue.name} held {queue.max_depth} items at most, its maxsize is {queue.maxsize}"
         ledger.violations.add(Kind.DEPTH, message, lines[over])

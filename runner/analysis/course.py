@@ -1,7 +1,8 @@
 """The course of a run as a graph: what each put, get and done had to wait for, and how long it took beyond that.
 
     worker's operation before --work, time between--> begin --+
-    put of the item got / get that made room for the put -----+--> latest of both --operation itself--> end
+    the instant at which a put is due (open pacing) ----------+
+    put of the item got / get that made room for the put -----+--> latest of all --operation itself--> end
 
 Played with its own times the graph gives the log again, instant by instant. Played with others it says when all would
 have happened, had the same workers taken the same items in the same order: what is not on the way to the end costs
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 Key: TypeAlias = tuple[str, str]
 """Names a piece of work: (queue, id) of an item's service; ("", id) of the pause before a producer's put."""
 _NONE: Final = -1
+_EVER: Final = -1
+"""The due instant of what may begin at any time."""
 
 
 class Operation(Struct, gc=False):
@@ -42,7 +45,9 @@ class Operation(Struct, gc=False):
         together: Whether it is of the same write or read as the one before, with which it begins.
         enabler: Place of the put whose item it got, or of the get that made room.
         key: Of the work before it.
-        work: How long that took.
+        work: How long that took; before a put with a due instant, by how much it began later than it could have.
+        due: When it was to begin, with open pacing; of a write, its last put.
+        slept: Whether its worker had time to sleep until then.
     """
 
     kind: str
@@ -60,6 +65,8 @@ class Operation(Struct, gc=False):
     enabler: int = _NONE
     key: Key | None = None
     work: int = 0
+    due: int = _EVER
+    slept: bool = False
 
     @property
     def group(self) -> str:
@@ -124,9 +131,23 @@ class Course:
             root = _root(event.id, self._open[event.worker])
             if root is not None and self._open[event.worker][root] == _NONE:
                 self._open[event.worker][root] = place
+        elif event.late_ns is not None:
+            self._schedule(operation, operation.ended - event.wait_ns - event.late_ns)
         elif operation.before != _NONE:
             operation.key = ("", event.id)
             operation.work = self._gap(operation)
+
+    def _schedule(self, operation: Operation, due: int) -> None:
+        """Note when a put was due; what is written together waits for the last."""
+        head = operation
+        while head.together:
+            head = self.operations[head.before]
+        head.due = due
+        before = self._ended_before(head)
+        if head.before != _NONE:
+            head.slept = due > before
+            head.key = ("", head.item)
+            head.work = head.began - max(before, due)
 
     def _get(self, event: Get) -> None:
         operation = Operation("get", event.worker, event.queue, event.id, event.t_ns - event.wait_ns, event.t_ns)
@@ -159,7 +180,10 @@ class Course:
         """Time since the worker's operation before; of its first since the start gate opened."""
         if operation.together:
             return 0
-        return operation.began - (0 if operation.before == _NONE else self.operations[operation.before].ended)
+        return operation.began - max(operation.due, self._ended_before(operation))
+
+    def _ended_before(self, operation: Operation) -> int:
+        return 0 if operation.before == _NONE else self.operations[operation.before].ended
 
     def _ready(self, place: int, began: Sequence[int], ended: Sequence[int]) -> int:
         """When an operation has all it had to wait for, by these instants of those before it."""
@@ -201,7 +225,7 @@ class Course:
                 ended[place] = max(ended[place], ended[operation.before])
             after = following[place]
             if after != _NONE and not operations[after].together:
-                begin(after, ended[place] + work[after] + between[after])
+                begin(after, max(operations[after].due, ended[place]) + work[after] + between[after])
         return max(ended, default=0)
 
     def _firsts(self) -> list[int]:
@@ -227,7 +251,7 @@ class Course:
         """
         by_instant: dict[int, list[str]] = defaultdict(list)
         for operation in self.operations:
-            if operation.work or operation.before == _NONE:
+            if operation.work or operation.slept or operation.before == _NONE:
                 by_instant[operation.began].append(operation.worker)
         tied = [workers for workers in by_instant.values() if len(set(workers)) > 1]
         return sum(map(len, tied)), len(tied)

@@ -109,7 +109,7 @@ def _times(simulated: Course, real: Course) -> tuple[list[int], list[int], list[
         work = work if group == operation.group else own
         planned.append(work)
         between.append(beside)
-        taken.append(operation.work if work else 0)  # where nothing was planned it is Python's time, not sleep
+        taken.append(operation.work if work or operation.slept else 0)  # else it is Python's time, not sleep
     return planned, between, taken
 
 

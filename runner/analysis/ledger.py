@@ -15,12 +15,13 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from runner.analysis import objections, parents
+from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
 from runner.analysis.early import overtaken, unmatched_get
 from runner.analysis.fate import seal
 from runner.analysis.redelivery import get_again, redeliver
 from runner.analysis.violations import Kind, Violations
+from runner.analysis.warmup import Warmup
 from runner.log.events import (
     Done,
     Event,
@@ -69,6 +70,7 @@ class Ledger:
         self.service = array("q")
         self.lateness = array("q")
         self.sojourn = array("q")
+        self.warmup = Warmup()
         self._fresh_services: list[int] = []
         self._fresh_sojourns: list[int] = []
         self._live: dict[str, WorkerAccount] = {}
@@ -76,6 +78,29 @@ class Ledger:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
+        self._book(self._warmed_up(list(events)) if self.start is None or self.warmup.concerns else events)
+
+    def _warmed_up(self, events: list[Event]) -> list[Event]:
+        """Book the events that lie within the warm-up, of which the first of all tells; return the others."""
+        if self.start is None:
+            self._book(events[:1])
+            events = events[1:]
+        if not self.warmup.is_over:
+            first = self.warmup.length(events)
+            self._book(events[:first])
+            events = events[first:]
+            if events:
+                self.end_warmup()
+        self.warmup.cut(events)
+        return events
+
+    def end_warmup(self) -> None:
+        """Note where the warm-up ends in the books, if it has not ended before."""
+        if not self.warmup.is_over:
+            samples = len(self.service), len(self.lateness), len(self.sojourn)
+            self.warmup.mark(self.queues.values(), self.workers.values(), *samples)
+
+    def _book(self, events: Iterable[Event]) -> None:
         line = self.lines
         # One place per callee: the interpreter runs such a call twice as fast as one through a table.
         put: _Handler = self._put
@@ -146,6 +171,7 @@ class Ledger:
         queue.fresh_ids.append(item)
         if event.late_ns is not None:
             self.lateness.append(event.late_ns)
+            lateness.enter(self.violations, worker, event, line)
         if queue.early and item in queue.early:
             overtaken(self.violations, queue, event)
         else:
@@ -280,6 +306,9 @@ class Ledger:
             queue = self._wrong_queue(worker, worker.target, event, line)
         if event.wait_ns < 0 or event.delivery != 1:
             objections.to_put(self.violations, event, line)
+        if event.late_ns is not None:
+            self.lateness.append(event.late_ns)
+            lateness.enter(self.violations, worker, event, line)
         if worker.dead_ns == -FAR:
             objections.to_recovery(self.violations, event, line)
         if not worker.relays and not event.id.startswith(f"{worker.name}:"):
@@ -334,6 +363,7 @@ class Ledger:
             self.violations.add(Kind.UNEXPECTED, "a second run.start: two logs in one file", line)
             return
         self.start = event
+        self.warmup = Warmup(event.warmup_ns)
         self.groups = event.groups
         for name, facts in event.queues.items():
             self.queues[name] = QueueAccount(name, facts)

@@ -94,7 +94,8 @@ class FifoCheck:
 
     def _begin(self, start: RunStart) -> None:
         for name, facts in start.queues.items():
-            if facts.kind in KINDS or start.engine in ENGINES:
+            promised = facts.kind in KINDS if facts.fifo is None else facts.fifo
+            if promised or start.engine in ENGINES:
                 self._histories[name] = History()
         self._sources = {name: group.source for name, group in start.groups.items()}
 

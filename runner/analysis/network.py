@@ -191,6 +191,8 @@ def _bounded(station: Station, arriving: Stream, load: float, warnings: Sequence
     if station.upstream:
         why = "its bound keeps stages waiting, which no formula here covers"
         return _Judged(_nothing(station, why, load, tuple(warnings)), None, blocks=True)
+    if any(feed.open for feed in station.feeds):
+        return _overflowing(station, arriving, load, warnings)
     producers, pause_s = sum(feed.count for feed in station.feeds), station.feeds[0].pause.mean_s
     alike = all(feed.pause.memoryless and feed.pause.mean_s == pause_s for feed in station.feeds)
     if not alike or not service.memoryless:
@@ -200,6 +202,19 @@ def _bounded(station: Station, arriving: Stream, load: float, warnings: Sequence
     name = f"M/M/{servers}/{servers + room + producers}, {producers} blocking producer{'s' if producers > 1 else ''}"
     output = replace(departures(station, arriving, figures.utilization), rate=figures.throughput, poisson=False)
     return _Judged(_told(station, name, KLEINROCK, figures, load, (), warnings), output)
+
+
+def _overflowing(station: Station, arriving: Stream, load: float, warnings: Sequence[str]) -> _Judged:
+    """A bound that counts, and producers with open pacing: they come too late, and the rate stays."""
+    if not (load < 1 and arriving.poisson and station.service.memoryless and all(feed.open for feed in station.feeds)):
+        why = "a bound that makes puts late now and then has a formula only for Poisson arrivals, all open, and work"
+        return _Judged(_nothing(station, why, load, tuple(warnings)), None)
+    producers, room, servers = sum(feed.count for feed in station.feeds), station.room or 0, station.servers
+    figures = theory.overflowing(producers, arriving.rate, servers, station.service.mean_s, room)
+    name = f"M/M/{servers}, {room:,} in the queue, the rest late"
+    caveats = [f"a run of {station.items:,} items is short for a steady state"]
+    told = _told(station, name, ERLANG, figures, load, caveats if _is_short(station, arriving, load) else (), warnings)
+    return _Judged(told, departures(station, arriving, load))
 
 
 def _overloaded(station: Station, arriving: Stream, load: float) -> _Judged:
@@ -212,13 +227,17 @@ def _overloaded(station: Station, arriving: Stream, load: float) -> _Judged:
         return _Judged(
             _told(station, "none: grows", LITTLE, figures, load, (), [warning]), departures(station, arriving, load)
         )
-    warning = f"{bottleneck}; once it is full, who puts is held back"
+    held = "who puts is held back"
+    if any(feed.open for feed in station.feeds):
+        held = "puts come later and later after they are due"
+    warning = f"{bottleneck}; once it is full, {held}"
     if station.items is not None and station.items < _ENOUGH * room:
         why = f"{station.items:,} items do not fill a queue of {room:,} for long: there is no steady state to speak of"
         return _Judged(_nothing(station, why, load, (warning,)), None, blocks=bool(station.upstream))
     if station.upstream or not _is_always_full(arriving, service, load, room):
         return _bounded(station, arriving, load, [warning])
-    means = {feed.pause.mean_s for feed in station.feeds}
+    # Who comes too late for the rest of the run does not pause any more.
+    means = {0.0 if feed.open else feed.pause.mean_s for feed in station.feeds}
     producers, pause_s = sum(feed.count for feed in station.feeds), means.pop() if len(means) == 1 else None
     figures = theory.saturated(producers, pause_s, station.servers, service.mean_s, room)
     caveats = () if isinf(load) else ("the queue is taken as always full",)

@@ -42,6 +42,10 @@ class Feed(Protocol):
     def pause(self) -> Times:
         """Of each."""
 
+    @property
+    def open(self) -> bool:
+        """Whether pauses go on while a producer is blocked: its items are due at fixed instants."""
+
 
 class Station(Protocol):
     """A queue with those who put into it and get from it."""

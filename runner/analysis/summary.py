@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import sub
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,16 +12,20 @@ import msgspec
 from runner.analysis.accounts import CONSUMER, PRODUCER
 from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
+from runner.analysis.expectations import Expectation, compared
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
 from runner.analysis.spread import Spread, spread
+from runner.analysis.warmup import since
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runner.analysis.accounts import QueueAccount, WorkerAccount
     from runner.analysis.violations import Verdict
+    from runner.analysis.warmup import Warmup
+    from runner.config.bounds import Bound
     from runner.log.depths import DepthSamples
     from runner.log.events import Event
 
@@ -87,7 +91,7 @@ class Summary:
     """A run in figures: the keys of `summary.json` in their order.
 
     `status` is what the log alone says; `exit_code` and `wall_s` only the caller knows, who fills them in with
-    `dataclasses.replace`. Figures that have no sample are None.
+    `dataclasses.replace`, and then what was expected, with `judged`. Figures that have no sample are None.
     """
 
     status: str
@@ -111,7 +115,13 @@ class Summary:
     workers: dict[str, WorkerFigures]
     audit: Audit
     bottleneck: str | None = None
-    expectations: list[Any] | None = None
+    expectations: list[Expectation] | None = None
+
+    def judged(self, bounds: Sequence[Bound]) -> Summary:
+        """The same with its expectations; a run that is ok but for one of them is `unmet`."""
+        found = compared(self.to_dict(), bounds) if bounds else []
+        unmet = self.status == "ok" and not all(each.met for each in found)
+        return replace(self, status="unmet" if unmet else self.status, expectations=found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and texts, ready for JSON."""
@@ -131,16 +141,18 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     """Read the summary off closed books; `depths` is what was seen of the queues meanwhile."""
     start = ledger.start
     makespan_s = max(0, ledger.last_ns) / _NS
+    warmup = ledger.warmup
+    window_s = warmup.window_ns(max(0, ledger.last_ns)) / _NS
     items = _items(ledger, verdict)
     comparable = verdict.valid is True and not any(worker.deaths for worker in ledger.workers.values())
     seen = depths if depths and comparable else {}
-    queues = {queue.name: _queue_figures(queue, makespan_s, seen) for queue in ledger.queues.values()}
+    queues = {queue.name: _queue_figures(queue, warmup, window_s, seen) for queue in ledger.queues.values()}
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
-    workers = {worker.name: _worker_figures(worker, makespan_s) for worker in ledger.workers.values()}
+    workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
     times = {n: Times(w.busy_s, w.wait_put_s, w.wait_get_s, w.sleep_s) for n, w in workers.items()}
     held = {queue.name: Queue(queue.maxsize, queue.max_depth) for queue in accounts}
-    limit = bottleneck(ledger.groups, times, held, makespan_s)
+    limit = bottleneck(ledger.groups, times, held, window_s)
     return Summary(
         status=_status(ledger, verdict),
         exit_code=None,
@@ -152,13 +164,13 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
         wall_s=None,
         makespan_s=makespan_s,
         items=items,
-        throughput=items.done / makespan_s if makespan_s else None,
-        latency=only or spread(_joined(queue.latency for queue in accounts)),
-        wait_put=spread(_joined(_put_waits(queue) for queue in accounts)),
-        wait_get=spread(_joined(queue.get_wait for queue in accounts)),
-        service=spread(ledger.service),
-        lateness=spread(ledger.lateness),
-        sojourn=spread(ledger.sojourn),
+        throughput=_done_since(ledger) / window_s if window_s else None,
+        latency=only or spread(_joined(since(each.latency, warmup.of_queue(each.name).gets) for each in accounts)),
+        wait_put=spread(_joined(_put_waits(each, warmup.of_queue(each.name).puts) for each in accounts)),
+        wait_get=spread(_joined(since(each.get_wait, warmup.of_queue(each.name).gets) for each in accounts)),
+        service=spread(since(ledger.service, warmup.services)),
+        lateness=spread(since(ledger.lateness, warmup.latenesses)),
+        sojourn=spread(since(ledger.sojourn, warmup.sojourns)),
         queues=queues,
         workers=workers,
         audit=Audit(verdict.valid, verdict.count),
@@ -189,36 +201,49 @@ def _items(ledger: Ledger, verdict: Verdict) -> Items:
     )
 
 
-def _queue_figures(queue: QueueAccount, makespan_s: float, depths: Mapping[str, DepthSamples]) -> QueueFigures:
-    mean_depth = queue.residence_ns / _NS / makespan_s if makespan_s else 0.0
+def _done_since(ledger: Ledger) -> int:
+    """What consumers did after the warm-up."""
+    consumers = [worker for worker in ledger.workers.values() if worker.role == CONSUMER]
+    return sum(worker.done - ledger.warmup.of_worker(worker.name).done for worker in consumers)
+
+
+def _queue_figures(
+    queue: QueueAccount, warmup: Warmup, window_s: float, depths: Mapping[str, DepthSamples]
+) -> QueueFigures:
+    before = warmup.of_queue(queue.name)
+    mean_depth = max(0, queue.residence_ns - before.residence_ns) / _NS / window_s if window_s else 0.0
     law = littles_law(queue, depths[queue.name]) if queue.name in depths else None
-    return QueueFigures(queue.max_depth, mean_depth, spread(queue.latency), law)
+    return QueueFigures(queue.max_depth_warm, mean_depth, spread(since(queue.latency, before.gets)), law)
 
 
-def _worker_figures(worker: WorkerAccount, makespan_s: float) -> WorkerFigures:
-    busy_s = worker.busy_ns / _NS
-    share = busy_s / makespan_s if makespan_s else 0.0
+def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:
+    before = warmup.of_worker(worker.name)
+    busy_s = max(0, worker.busy_ns - before.busy_ns) / _NS
+    blocked_ns = max(0, worker.blocked_ns - before.blocked_ns)
+    starved_ns = max(0, worker.starved_ns - before.starved_ns)
+    share = busy_s / window_s if window_s else 0.0
     return WorkerFigures(
         role=worker.role,
         puts=worker.puts,
         gets=worker.gets,
         done=worker.done,
         busy_s=busy_s,
-        wait_s=worker.wait_ns / _NS,
-        wait_put_s=worker.blocked_ns / _NS,
-        wait_get_s=worker.starved_ns / _NS,
-        sleep_s=worker.sleep_ns / _NS,
+        wait_s=(blocked_ns + starved_ns) / _NS,
+        wait_put_s=blocked_ns / _NS,
+        wait_get_s=starved_ns / _NS,
+        sleep_s=max(0, worker.sleep_ns - before.sleep_ns) / _NS,
         utilization=None if worker.role == PRODUCER else share,
         incarnations=worker.incarnations,
         exit_code=worker.exit_code,
     )
 
 
-def _put_waits(queue: QueueAccount) -> array[int]:
-    """How long puts took, without those that were logged long after they returned."""
-    waits = array("q", list(map(sub, queue.returned, queue.began)))
+def _put_waits(queue: QueueAccount, first: int) -> array[int]:
+    """How long puts took from this place on, without those that were logged long after they returned."""
+    waits = array("q", list(map(sub, since(queue.returned, first), since(queue.began, first))))
     for place in sorted(queue.recovered.values(), reverse=True):
-        waits.pop(place)
+        if place >= first:
+            waits.pop(place - first)
     return waits
 
 

@@ -101,6 +101,28 @@ def mmck(producers: int, pause_s: float, servers: int, service_s: float, room: i
     return _by_little(busy / service_s, servers, busy, queued, blocked)
 
 
+def overflowing(producers: int, rate: float, servers: int, service_s: float, room: int) -> Figures:
+    """M/M/c whose queue holds `room` items, while the rest waits at producers that do not slow down (open pacing).
+
+    Items due and not done are the system of M/M/c: with more than c + k of them, of probability C rho^(k+1), all
+    servers work and k wait in the queue, or `room` of them and the rest outside (A. K. Erlang 1917; Kleinrock 1975,
+    chapter 3). Of those outside, a single producer puts one; how many of several are blocked depends on whose items
+    they are. Latency begins with the put, not when the item is due.
+
+    Args:
+        producers: n, whose due instants together are Poisson.
+        rate: Lambda, of all of them.
+        servers: c.
+        service_s: E[S], exponential, with lambda E[S] < c.
+        room: Items the queue holds, at least 0.
+    """
+    erlangs = rate * service_s
+    load, waits = erlangs / servers, erlang_c(servers, erlangs)
+    queued = waits * load * (1 - load**room) / (1 - load)
+    blocked = waits * load ** (room + 1) if producers == 1 else None
+    return _by_little(rate, servers, erlangs, queued, blocked)
+
+
 def saturated(producers: int, pause_s: float | None, servers: int, service_s: float, room: int) -> Figures:
     """A bounded queue that never has room nor an idle server: producers outrun the servers.
 

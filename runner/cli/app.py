@@ -101,6 +101,7 @@ def _main(
       0    ok
       1    the run failed: items lost, a worker died, user code failed, timed out, audit not valid
       2    usage or config: nothing was started
+      3    a bound of expect was not met
       70   internal error
       129, 130, 143   ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
     """

@@ -1,7 +1,7 @@
 """What a run shows while it goes on: its events on stdout, its progress on stderr.
 
     supervisor's loop --tick--> Live --+--> LogStream --Merge--> lines --> Outlet(1)
-                                       +--> Progress --board--> a line --> Outlet(2)
+                                       +--> Display or Progress --board--> lines --> Outlet(2)
 
 Nothing here may stop or slow the run: a tick takes some milliseconds, the share of time spent here is bounded, and a
 reader that is slow or gone only means that less is shown now. The store does not depend on any of it; what stdout
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runner.cli.display import Display
     from runner.engines.contract import LiveRun
     from runner.log.merge import Merge
 
@@ -37,6 +38,8 @@ _MOST_WORKERS: Final = 500
 _LAG_NS: Final = 50_000_000
 """An event is journalled a little after its instant; what is older than this is in order."""
 _PIECE: Final = 1 << 16
+_IMMOBILE: Final = {None, "", "dumb", "unknown"}
+"""TERM of what cannot move a cursor."""
 
 
 class Live:
@@ -49,8 +52,7 @@ class Live:
 
     def __init__(self, log: str, *, quiet: bool) -> None:
         self._stream = None if log == "none" else LogStream(Outlet(1), pretty=log == "pretty")
-        in_place = sys.stderr.isatty() and not (self._stream and sys.stdout.isatty())
-        self._progress = None if quiet else Progress(Outlet(2), in_place=in_place)
+        self._progress = None if quiet else _progress(self._stream is not None)
         self._quiet = quiet
         self._prepared = False
         self._broken = False
@@ -79,16 +81,31 @@ class Live:
             import runner.cli.tables  # noqa: F401
         gc.enable()
 
+    def clear(self) -> None:
+        """Take away what is shown of a run that goes on: it does not, or not as it should."""
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
     def finish(self, events: Path) -> None:
         """Show what is left to show, from the finished event log; waits for a slow reader.
 
         Raises:
             OSError: The event log cannot be read.
         """
-        if self._progress is not None:
-            self._progress.close()
+        self.clear()
         if self._stream is not None:
             self._stream.finish(events)
+
+
+def _progress(shows_log: bool) -> Display | Progress:
+    """A display in place where stderr is a terminal that can, and shows nothing else; otherwise a line now and then."""
+    alone = sys.stderr.isatty() and not (shows_log and sys.stdout.isatty())
+    if not alone or os.environ.get("TERM") in _IMMOBILE:
+        return Progress(Outlet(2))
+    from runner.cli.display import Display
+
+    return Display(Outlet(2))
 
 
 class LogStream:

@@ -45,6 +45,10 @@ EngineOption: TypeAlias = Annotated[
 ]
 Out: TypeAlias = Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The parent of run directories.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+JunitFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", show_default=False, help="Write what was expected and met as JUnit XML."),
+]
 
 
 def overrides(

@@ -156,7 +156,8 @@ def _work(group: GroupPlan) -> str:
     if group.call is not None:
         return f"calls {group.call.target}"
     if group.role is Role.PRODUCER:
-        return f"pauses {duration(group.pause.mean_ns / 1e9)}"
+        between = duration(group.pause.mean_ns / 1e9)
+        return f"puts every {between} (open)" if group.open else f"pauses {between}"
     if group.service is None:
         return "no work"
     return f"{'busy' if group.busy else 'sleeps'} {duration(group.service.mean_ns / 1e9)}"

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from runner.engines.contract import LiveRun
     from runner.planning.plan import GroupPlan, Plan
 
-_IN_PLACE_S: Final = 1.0
-_PLAIN_S: Final = 2.0
-_PLAIN_SHARE: Final = 1 / 30
-"""Plain lines come the rarer the longer a run lasts: after a minute every 2 s, after an hour every 2 min."""
-_CLEAR: Final = "\r\x1b[K"
+_PAUSE_S: Final = 2.0
+_SHARE: Final = 1 / 30
+"""Lines come the rarer the longer a run lasts: after a minute every 2 s, after an hour every 2 min."""
 
 
 class Progress:
@@ -27,35 +25,26 @@ class Progress:
 
     Args:
         outlet: stderr.
-        in_place: Whether each line takes the place of the one before, on a terminal that shows nothing else.
     """
 
-    def __init__(self, outlet: Outlet, *, in_place: bool) -> None:
+    def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
-        self._in_place = in_place
-        self._pause = _IN_PLACE_S if in_place else _PLAIN_S
+        self._pause = _PAUSE_S
         self._began = monotonic()
         self._next = self._began + self._pause
-        self._is_shown = False
 
     def show(self, run: LiveRun) -> None:
         """Show where the run is, if it is time to and there is room."""
         now = monotonic()
         if now < self._next or not self._outlet.flush():
             return
-        if not self._in_place:
-            self._pause = max(self._pause, (now - self._began) * _PLAIN_SHARE)
+        self._pause = max(self._pause, (now - self._began) * _SHARE)
         self._next = now + self._pause
-        self._is_shown = True
-        text = line(run.plan, run.board, monotonic_ns())
-        self._outlet.offer((f"{_CLEAR}{text}" if self._in_place else f"{text}\n").encode())
+        self._outlet.offer(f"{line(run.plan, run.board, monotonic_ns())}\n".encode())
         self._outlet.flush()
 
     def close(self) -> None:
-        """Clear the line, for what comes next."""
-        if self._in_place and self._is_shown and self._outlet.flush():
-            self._outlet.offer(_CLEAR.encode())
-            self._outlet.flush()
+        """Show no more."""
         self._outlet.close()
 
 

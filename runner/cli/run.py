@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runner.cli import junit as xml
 from runner.cli.options import (
     AsJson,
     ConfigFile,
     EngineOption,
+    JunitFile,
     Out,
     Seed,
     Settings,
@@ -23,7 +25,10 @@ from runner.cli.options import (
 from runner.cli.streams import console, put_out, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.api import Result
+    from runner.engines.simulated import Simulated
 
 
 class LogFormat(StrEnum):
@@ -50,41 +55,81 @@ def run(
     log: LogOption = LogFormat.JSON,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    junit: JunitFile = None,
 ) -> int:
     """Run a config and store the run: every event is a line on stdout, progress and figures go to stderr.
 
-    With --json, stdout carries the summary (summary.json) instead of events. Ctrl-C stops the run in good order; a
+    With --json, stdout carries the summary (summary.json) instead of events. On a terminal that shows no log, a live
+    display takes the place of the lines of progress. Ctrl-C stops the run in good order; a
     second one kills at once. The store is complete either way.
 
       mprun configs/default.yaml                       the same as mprun run …
       mprun configs/default.yaml --seed 7 --log pretty
+      mprun configs/default.yaml > events.jsonl        the live display on the terminal
       mprun configs/default.yaml --set consumers.consume.count=4 --json | jq .throughput
+      mprun configs/default.yaml --set 'expect.latency.p99="< 5s"' --junit junit.xml
     """
     chosen = overrides(settings, seed, time_scale, engine)
     loaded = load_config(config, chosen, quiet=quiet)
+    xml.check(junit)
     from runner import api
     from runner.cli.live import Live
-    from runner.log.rundir import EVENTS
+    from runner.log.rundir import EVENTS, RunDir
 
     live = Live(LogFormat.NONE if as_json else log, quiet=quiet)
-    result = api.run(loaded, out, watch=live, command_line=sys.argv, overrides=chosen)
+    try:
+        result = api.run(loaded, out, watch=live, command_line=sys.argv, overrides=chosen)
+    except BaseException:
+        live.clear()
+        raise
     live.finish(result.run_dir / EVENTS)
     if as_json:
         put_out(json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n")
-    _report(result, quiet=quiet)
+    manifest = RunDir(result.run_dir).manifest()
+    reason = why(result, manifest.get("reason"))
+    if junit is not None:
+        xml.write(junit, loaded.name, [_suite(result, manifest, reason)])
+    _report(result, reason, quiet=quiet)
     return result.exit_code
 
 
-def _report(result: Result, *, quiet: bool) -> None:
-    """What there is to say at the end, on stderr."""
-    from runner.log.rundir import RunDir
+def why(result: Result | Simulated, reason: str | None) -> str | None:
+    """Why a run is not ok, in a line; None where it is.
 
-    reason = RunDir(result.run_dir).manifest().get("reason")
+    Args:
+        result: The run.
+        reason: What its engine said.
+    """
+    if not result.exit_code or reason:
+        return reason
+    if result.summary["status"] != "unmet":
+        return result.verdict.violations[0].message
+    from runner.cli.tables import measured
+
+    missed = (each for each in result.summary["expectations"] if not each["met"])
+    return "; ".join(f"{each['metric']} {each['bound']}: {measured(each)}" for each in missed)
+
+
+def _suite(result: Result, manifest: Mapping[str, Any], reason: str | None) -> xml.Suite:
+    summary = result.summary
+    return xml.Suite(
+        name=summary["run"],
+        status=summary["status"],
+        reason=reason,
+        wall_s=summary["wall_s"],
+        started=manifest["started"],
+        expectations=summary["expectations"],
+        properties={key: summary[key] for key in ("seed", "engine", "config_digest", "plan_digest", "exit_code")},
+    )
+
+
+def _report(result: Result, reason: str | None, *, quiet: bool) -> None:
+    """What there is to say at the end, on stderr."""
     if not quiet:
         from runner.cli import tables
 
         say(tables.drawn(tables.closing(result.summary), console(stderr=True)).removesuffix("\n"))
     if result.exit_code:
-        say(f"mprun: {result.summary['status']}: {reason or result.verdict.violations[0].message}")
+        say(f"mprun: {result.summary['status']}: {reason}")
     if not quiet:
         say(str(result.run_dir))

@@ -6,6 +6,7 @@ from runner.cli.options import (
     AsJson,
     ConfigFile,
     EngineName,
+    JunitFile,
     Out,
     Seed,
     Settings,
@@ -23,6 +24,7 @@ def simulate(
     log: LogOption = LogFormat.NONE,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    junit: JunitFile = None,
 ) -> int:
     """Run a config in virtual time: the same items and draws, in a moment; stored like any run.
 
@@ -33,4 +35,4 @@ def simulate(
       mprun simulate configs/speed-up.yaml --set cores=8 --set consumers.crunch.count=8
       mprun simulate configs/default.yaml --json | jq .makespan_s
     """
-    return run(config, settings, seed, time_scale, EngineName.SIMULATION, out, log, as_json, quiet)
+    return run(config, settings, seed, time_scale, EngineName.SIMULATION, out, log, as_json, quiet, junit)

@@ -9,6 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from runner.cli.figures import NONE, duration, number, share
+from runner.config.bounds import SECONDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +73,26 @@ def closing(summary: Mapping[str, Any]) -> list[Table | str]:
     workers = summary["workers"]
     parts.append(_workers(workers) if len(workers) <= _MOST_WORKERS else _groups(workers))
     parts.append(summary["bottleneck"] or "")
+    parts.append(expectations(summary.get("expectations") or ()))
     return [part for part in parts if (part if isinstance(part, str) else part.row_count)]
+
+
+def expectations(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Each bound, what was measured, and whether it is met.
+
+    Args:
+        found: As a summary holds them.
+    """
+    rows = [[f"{each['metric']} {each['bound']}", measured(each), "yes" if each["met"] else "no"] for each in found]
+    return table(["bound", "measured", "met"], rows)
+
+
+def measured(expectation: Mapping[str, Any]) -> str:
+    """What was measured of an expectation's metric, in its unit."""
+    value = expectation["measured"]
+    if value is None:
+        return "no samples"
+    return duration(value) if kind_of(expectation["metric"]) == SECONDS else number(value)
 
 
 def verdict(audit: Mapping[str, Any]) -> str:

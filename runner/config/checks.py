@@ -45,6 +45,7 @@ def check(config: Config, root: Node) -> Findings:
     """Everything between keys that is wrong or doubtful; `root` is where the config was read from."""
     found = Findings(root)
     _check_counts(config, found)
+    _check_warmup(config, found)
     _check_sizes(config, found)
     _check_ends(config, found)
     for path, message in obstacles(config) if config.engine == SIMULATION else ():
@@ -68,6 +69,13 @@ def _check_counts(config: Config, found: Findings) -> None:
         if policies.policy != policy and isinstance(written, MapNode) and written.has(count):
             message = f"means nothing beside policy {policies.policy}; it counts for {policy} alone"
             found.doubtful(f"{key}.{count}", message)
+
+
+def _check_warmup(config: Config, found: Findings) -> None:
+    for key, tell in (("duration", found.wrong), ("timeout", found.doubtful)):
+        seconds = getattr(config, key)
+        if config.warmup and seconds is not None and config.warmup >= seconds:
+            tell("warmup", f"{config.warmup:g} s leave nothing of {key}, {seconds:g} s, for the statistics; shorten it")
 
 
 def _check_sizes(config: Config, found: Findings) -> None:
@@ -113,9 +121,14 @@ def _check_quotas(config: Config, found: Findings, totals: dict[str, int | None]
         if wanted > put:
             at = next(name for name in reversed(names) if config.consumers[name].items)
             found.wrong(f"consumers.{at}.items", f"{_quota(config, names)}, but the plan puts {put:,} into {queue}")
-        elif wanted < put and all(quotas) and queue not in others and config.duration is None:
+        elif wanted < put and all(quotas) and queue not in others and not _is_cut(config):
             message = f"{_quota(config, names)}, but the plan puts {put:,} into {queue}: {put - wanted:,} are left over"
             found.doubtful(f"consumers.{last}.items", message)
+
+
+def _is_cut(config: Config) -> bool:
+    """Whether producers may end before their items do."""
+    return config.duration is not None or config.stop_when is not None
 
 
 def _quota(config: Config, names: list[str]) -> str:
@@ -127,9 +140,10 @@ def _quota(config: Config, names: list[str]) -> str:
 
 
 def _check_load(config: Config, found: Findings, queues: list[str]) -> None:
-    if not any(group.items is None for group in config.producers.values()):
+    if not any(group.items is None or group.pacing == "open" for group in config.producers.values()):
         return
     for queue, load in saturated(config, queues).items():
         shown = "without bound" if load == inf else f"{load:.3g}"
-        message = f"the load is {shown}: more arrives than its readers can do, so the queue only grows or blocks"
+        what = "the queue only grows, or blocks and puts come too late"
+        message = f"the load is {shown}: more arrives than its readers can do, so {what}"
         found.doubtful(f"queues.{queue}", message)

@@ -141,7 +141,7 @@ def overridden(root: MapNode, overrides: Mapping[str, Any] | None, problems: lis
         return root
     mark = Mark(getattr(overrides, "source", "overrides"), Path.cwd())
     for path, value in overrides.items():
-        keys = path.split(".")
+        keys = keys_of(path)
         if not all(keys):
             problems.append(problem(mark, path, "wanted a dotted path such as producers.produce.count"))
         elif keys[0] == "extends":
@@ -152,6 +152,12 @@ def overridden(root: MapNode, overrides: Mapping[str, Any] | None, problems: lis
             except ConfigError as error:
                 problems += error.problems
     return root
+
+
+def keys_of(path: str) -> list[str]:
+    """The keys on the way to a value; below `expect` there is one, the path of a metric."""
+    first, _, rest = path.partition(".")
+    return ["expect", rest] if first == "expect" and rest else path.split(".")
 
 
 def _set(root: MapNode, keys: list[str], value: Node, mark: Mark, path: str) -> MapNode:

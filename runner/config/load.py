@@ -16,6 +16,7 @@ from pydantic_core import ValidationError
 from runner.config import yamlfile
 from runner.config.aims import check_aims
 from runner.config.checks import check
+from runner.config.expectations import check_expectations
 from runner.config.files import Files
 from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
 from runner.config.models import Config, Found
@@ -132,7 +133,9 @@ def _loaded(
         filled = filled.replaced("name", mark, Scalar(mark, _name(stem)))
     files = Files()
     check_aims(filled, problems)
-    config = _config(wired(filled, problems), files, problems)
+    whole = wired(filled, problems)
+    check_expectations(whole, problems)
+    config = _config(whole, files, problems)
     findings = None if config is None else check(config, filled)
     problems += findings.errors if findings is not None else []
     if problems or config is None or findings is None:

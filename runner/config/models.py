@@ -11,14 +11,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
 
+from runner.config import kinds
 from runner.config.calls import CallConfig, Work, WorkConfig
+from runner.config.endings import SteadyConfig
 from runner.config.faults import MOST_FAULTS, FaultConfig
 from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
 from runner.config.keys import Keys
 from runner.config.policies import DeathConfig, ErrorConfig
 from runner.config.refusals import Later, Wanted, refuse_below, told
-from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueName, Size
+from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueKind, QueueName, Size
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
 from runner.errors import Problem
@@ -47,6 +49,7 @@ __all__ = [
 MOST_NAMES = 1_000
 MOST_WORKERS = 100_000
 MOST_CORES = 100_000
+MOST_EXPECTED = 1_000
 SEMAPHORE_MAX = 2_147_483_647
 MOST_TICKETS = 32_768
 MOST_BATCHED_TICKETS = 16_384
@@ -65,12 +68,9 @@ class QueueConfig(Keys):
 
     what: ClassVar[str] = "a queue"
 
-    kind: Annotated[
-        Literal["pipe", "multiprocessing.Queue"],
-        Later(("multiprocessing.SimpleQueue", "multiprocessing.Manager")),
-    ] = Field(
+    kind: QueueKind = Field(
         "pipe",
-        description="pipe: arbitrated by the kernel, no locks; multiprocessing.Queue: the standard library's",
+        description="pipe: arbitrated by the kernel, no locks; multiprocessing.…: the standard library's, with locks",
     )
     maxsize: int = Field(
         0,
@@ -87,6 +87,10 @@ class QueueConfig(Keys):
             batched = " with batch" if self.batch > 1 else ""
             rule = f"at most {most:,} for kind pipe{batched}, or kind multiprocessing.Queue"
             refuse_below((("maxsize",), told(f"{self.maxsize:,} is too large; {rule}")))
+        largest = kinds.facts(self.kind).largest_maxsize
+        if self.kind != "pipe" and largest is not None and self.maxsize > largest:
+            rule = f"at most {largest:,} for kind {self.kind}" if largest else f"kind {self.kind} keeps no bound"
+            refuse_below((("maxsize",), told(f"{self.maxsize:,} is too large; {rule}")))
         return self
 
 
@@ -97,9 +101,16 @@ class ProducerConfig(Keys):
 
     count: int = Field(1, ge=1, le=MOST_WORKERS, description="so many workers")
     to: QueueName = Field("main", description="the queue it puts into; may be left out where there is one")
-    items: Items | None = Field(None, description="what it puts; left out: endless, for `duration`")
+    items: Items | None = Field(None, description="what it puts; left out: endless, until `duration` or `stop_when`")
     payload: Size = Field(0, description="bytes added to every item on its way")
-    sleep: Time = Field(constant(0.0), description="pause after each put")
+    sleep: Time = Field(
+        constant(0.0), description="pause after each put; with open pacing from due instant to due instant"
+    )
+    pacing: Literal["closed", "open"] = Field(
+        "closed",
+        description="closed: a pause begins when its put has returned; "
+        "open: puts are due at fixed instants, a late one follows at once",
+    )
     item_timeout: DurationAbove0 | None = Field(
         None, description="user code may take so long to give an item; past it the worker is killed, and then dead"
     )
@@ -151,6 +162,12 @@ def _few_faults(faults: Any) -> Any:
     return faults
 
 
+def _few_expected(expected: Any) -> Any:
+    if isinstance(expected, dict) and len(expected) > MOST_EXPECTED:
+        raise told(f"{len(expected):,} bounds; at most {MOST_EXPECTED:,}")
+    return expected
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What loading found besides the values; two equal configs may differ in it."""
@@ -175,7 +192,11 @@ class Config(Keys):
         1.0, ge=0, le=1e6, description="multiplies sleep, busy and the pauses of faults; never timeouts"
     )
     duration: Duration | None = Field(None, description="producers stop after this long")
+    stop_when: Annotated[SteadyConfig, Wanted("a map: {metric: throughput, within: 1%, over: 10s}")] | None = Field(
+        None, description="producers stop once the run is steady, which ends an endless one"
+    )
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
+    warmup: Duration = Field(0.0, description="left out of the statistics, never of log or audit; not scaled")
     engine: Annotated[Literal["processes", "threads", "simulation"], Later(("ray",))] = Field(
         "processes", description="what executes the plan"
     )
@@ -218,6 +239,11 @@ class Config(Keys):
         Strict(False),
         BeforeValidator(_few_faults),
     ] = Field((), description="what goes wrong on purpose")
+    expect: Annotated[
+        dict[str, Annotated[str, Wanted('a comparison and a value in quotes, such as "< 500ms"')]],
+        BeforeValidator(_few_expected),
+        Wanted('a map from metrics to bounds, such as {latency.p99: "< 500ms"}'),
+    ] = Field({}, description="bounds on figures of summary.json; one that is not met: exit 3")
 
     _found: Found = PrivateAttr(default_factory=Found)
 
@@ -241,6 +267,11 @@ class Config(Keys):
     def duration_ns(self) -> int | None:
         """`duration` in nanoseconds."""
         return None if self.duration is None else round(self.duration * 1e9)
+
+    @property
+    def warmup_ns(self) -> int:
+        """`warmup` in nanoseconds."""
+        return round(self.warmup * 1e9)
 
     @property
     def timeout_ns(self) -> int | None:

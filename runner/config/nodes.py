@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ENOUGH_PROBLEMS = 200
 """So many problems are told of one config; looking for more would only take time."""
+MOST_CHOICES = 30
+"""So many are listed where a word is none of what may stand there; all keys of a config fit."""
 
 _LONGEST_SHOWN = 60
 
@@ -157,8 +159,8 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 def choices(options: Iterable[str]) -> str:
     """`allowed: a, b, c`."""
     shown = list(options)
-    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
-    return f"allowed: {', '.join(shown[:20])}{more}"
+    more = f" and {len(shown) - MOST_CHOICES} more" if len(shown) > MOST_CHOICES else ""
+    return f"allowed: {', '.join(shown[:MOST_CHOICES])}{more}"
 
 
 def unknown(what: str, word: str, options: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from runner.errors import Problem
 
-LATER = frozenset(["address", "engine_options", "expect", "pacing", "stop_when", "warmup"])
+LATER = frozenset(["address", "engine_options"])
 """Keys that a later version brings; until then they are refused like any other."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from yaml import CSafeDumper, Node, ScalarNode
 from yaml import dump as dumped
 
-from runner.config.kinds import LOCK_BASED
+from runner.config import kinds
 from runner.config.yamlfile import resolve
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DENSE = 20_000
 """From so many characters on, nobody reads it, and indentation might make the text too large to be loaded again."""
 _GROUPS = ("producers", "stages", "consumers")
 _NO_PART_OF_THE_EXPERIMENT = {
-    "name", "description", "timeout", "engine", "start_method", "pythonpath", "cores", "hang_after",
+    "name", "description", "timeout", "engine", "start_method", "pythonpath", "cores", "hang_after", "expect",
 }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def canonical(config: Config) -> dict[str, Any]:
     data = _with_files(data, lambda path: {"sha256": config.files[path].sha256})
     if data.get("queues") == {"main": {}}:
         del data["queues"]
-    if any(queue.kind in LOCK_BASED for queue in config.queues.values()):
+    if any(not kinds.facts(queue.kind).repairable for queue in config.queues.values()):
         data.pop("on_death", None)  # it can only be fail
     for section in _GROUPS:
         for group in data.get(section, {}).values():

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
 
+from runner.config import kinds
 from runner.config.law import LONGEST
-from runner.config.nodes import number
-from runner.config.refusals import MOST_ALIKE, Wanted, refuse_below, refused, told
+from runner.config.nodes import number, quoted
+from runner.config.refusals import MOST_ALIKE, Wanted, refuse_below, refused, told, unknown_choice
 from runner.config.units import DURATION, SIZE, parse_duration, parse_size
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -77,6 +78,28 @@ def _target(text: str) -> str:
 
 def _dotted(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
+
+
+def _kind(name: str) -> str:
+    try:
+        kinds.facts(name)
+    except kinds.NoSuchKindError:
+        raise unknown_choice("kind of queue", kinds.names()) from None
+    except kinds.UnusableKindError as error:
+        raise told(f"the kind {quoted(name)} {error}") from None
+    return name
+
+
+class _KindSchema:
+    """Says in JSON Schema which kinds there are on this machine, found out only when asked."""
+
+    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
+        return {
+            "anyOf": [
+                {"enum": list(kinds.names()), "type": "string"},
+                {"type": "string", "pattern": SUBSTITUTED, "description": "a value taken from the environment"},
+            ]
+        }
 
 
 def _folder(path: str) -> str:
@@ -164,6 +187,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 QueueName = Annotated[
     str, Wanted("the name of a queue"), WithJsonSchema({"type": "string", "pattern": f"{NAME}|{SUBSTITUTED}"})
 ]
+QueueKind = Annotated[str, AfterValidator(_kind), Wanted("the name of a kind of queue"), _KindSchema()]
 WorkerName = Annotated[
     str,
     Wanted("the name of a worker, such as consume-0"),

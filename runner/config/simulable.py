@@ -46,10 +46,11 @@ def simulable(config: Config) -> Config:
 def foretold(config: Config) -> Config:
     """The same config as a simulation best foretells its engine.
 
-    To its end, whatever the wall clock says; and `threads` with one core for all, as Python runs one thread at a time.
+    To its end, whatever the wall clock says and whatever is expected of it; and `threads` with one core for all, as
+    Python runs one thread at a time.
 
     Raises:
         ConfigError: It cannot be simulated.
     """
     cores = {"cores": 1} if config.engine == "threads" else {}
-    return simulable(config).model_copy(update={"timeout": None, **cores})
+    return simulable(config).model_copy(update={"timeout": None, "expect": {}, **cores})

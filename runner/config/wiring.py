@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.config.kinds import LOCK_BASED
+from runner.config import kinds
 from runner.config.models import MOST_NAMES, WORK
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
 
 _ENDS = {"producers": ("to",), "stages": ("from", "to"), "consumers": ("from",)}
+_ENDINGS = ("duration", "stop_when")
 _REPAIRING = ("restart", "continue")
 
 
@@ -82,10 +83,13 @@ def _policy(root: MapNode, problems: list[Problem]) -> MapNode:
     policy = node.get("policy")
     if isinstance(policy, Scalar) and policy.value in _REPAIRING:
         queue, kind = locked
-        message = (
-            f"{policy.value} cannot be kept with a lock-based kind: who dies may leave {join('queues', queue)} "
-            f"({kind}) locked for ever; write fail, or make its kind pipe"
+        at = f"{join('queues', queue)} ({kind})"
+        why = (
+            f"a lock-based kind: who dies may leave {at} locked for ever"
+            if kind in kinds.LOCK_BASED
+            else f"a kind that cannot be repaired: nobody can tell what a dead worker had of {at}"
         )
+        message = f"{policy.value} cannot be kept with {why}; write fail, or make its kind pipe"
         problems.append(problem(policy.mark, "on_death.policy", message))
     if policy is not None and not is_nothing(policy):
         return root
@@ -94,12 +98,20 @@ def _policy(root: MapNode, problems: list[Problem]) -> MapNode:
 
 
 def _locked(queues: Node | None) -> tuple[str, str] | None:
-    """The first queue whose kind is lock-based, and the kind."""
+    """The first queue whose kind cannot be repaired after a death, and the kind."""
     for name, (_, queue) in queues.entries.items() if isinstance(queues, MapNode) else ():
         kind = queue.get("kind") if isinstance(queue, MapNode) else None
-        if isinstance(kind, Scalar) and kind.value in LOCK_BASED:
-            return name, str(kind.value)
+        if isinstance(kind, Scalar) and isinstance(kind.value, str) and not _is_repairable(kind.value):
+            return name, kind.value
     return None
+
+
+def _is_repairable(kind: str) -> bool:
+    """Whether a kind can be repaired; of one that is not there another problem tells."""
+    try:
+        return kinds.facts(kind).repairable
+    except (kinds.NoSuchKindError, kinds.UnusableKindError):
+        return True
 
 
 def _check_work(node: Node, path: str, problems: list[Problem]) -> None:
@@ -112,9 +124,11 @@ def _check_work(node: Node, path: str, problems: list[Problem]) -> None:
 
 def _check_endless(root: MapNode, problems: list[Problem]) -> None:
     producers = root.get("producers")
-    if root.has("duration") or not isinstance(producers, MapNode) or len(producers.entries) > MOST_NAMES:
+    if any(map(root.has, _ENDINGS)) or not isinstance(producers, MapNode) or len(producers.entries) > MOST_NAMES:
         return
     for name, (_, node) in producers.entries.items():
         if (isinstance(node, MapNode) and not node.has("items")) or is_nothing(node):
-            message = "missing; wanted: how many or which items, or a duration at the top for an endless producer"
+            message = (
+                "missing; wanted: how many or which items, or duration or stop_when at the top for an endless producer"
+            )
             problems.append(problem(node.mark, f"{join('producers', name)}.items", message))

@@ -2,9 +2,9 @@
 
 The first slot is the run's own: the instant the start gate opened.
 
-Every word has one writer: the worker for its state and counters, the supervisor for the order to stop. A word is
-stored by one aligned 8-byte store, so readers need no lock. Counters go on over all incarnations of a worker; between
-two of them the supervisor brings them up to what the journal says.
+Every word has one writer: the worker for its state and counters, the supervisor for the orders to stop and to finish. A
+word is stored by one aligned 8-byte store, so readers need no lock. Counters go on over all incarnations of a worker;
+between two of them the supervisor brings them up to what the journal says.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ CLOSED: Final = 5
 TAKEN: Final = 6
 SKIPPED: Final = 7
 UNTIL: Final = 8
+BLOCKED: Final = 9
+FINISH: Final = 10
 _WORDS: Final = 16
 _ZERO: Final = 0
 
@@ -91,6 +93,10 @@ class Board:
         """The slot of the worker with this index in the plan."""
         return Slot(self.words, (1 + worker) * _WORDS)
 
+    def column(self, word: int) -> list[int]:
+        """One word of every slot, in the order of the plan: quick enough to be asked for often, of many workers."""
+        return self.words[_WORDS + word :: _WORDS].tolist()
+
     def open_items(self, plan: Plan) -> Counter[str]:
         """How many items each queue's writers put and its readers have neither done nor skipped."""
         open_items = Counter({queue.name: 0 for queue in plan.queues})
@@ -101,6 +107,10 @@ class Board:
             if worker.group.source is not None:
                 open_items[worker.group.source] -= slot.dones + slot.skipped
         return open_items
+
+    def done(self, plan: Plan) -> int:
+        """How many items all consumers have done."""
+        return sum(self.slot(worker.index).dones for worker in plan.workers() if worker.group.target is None)
 
     def any_skipped(self, plan: Plan) -> bool:
         """Whether any worker has set an item aside because its work failed."""
@@ -131,6 +141,11 @@ class Slot:
         self.words[self.base + STATE] = state
 
     @property
+    def zero(self) -> int:
+        """See `Board.zero`."""
+        return self.words[_ZERO]
+
+    @property
     def puts(self) -> int:
         """Puts returned."""
         return self.words[self.base + PUTS]
@@ -156,6 +171,11 @@ class Slot:
         return self.words[self.base + TAKEN]
 
     @property
+    def blocked_ns(self) -> int:
+        """Time that its puts and gets have waited, as far as they had to wait at all."""
+        return self.words[self.base + BLOCKED]
+
+    @property
     def until(self) -> int:
         """When what it does now is planned to end, in ns of the monotonic clock; long past where nothing is planned."""
         return self.words[self.base + UNTIL]
@@ -179,6 +199,14 @@ class Slot:
     def stop(self) -> None:
         """Order the worker to stop at its next opportunity."""
         self.words[self.base + STOP] = 1
+
+    def finish(self) -> None:
+        """Order a producer to begin no further item."""
+        self.words[self.base + FINISH] = 1
+
+    def finishing(self) -> bool:
+        """Whether the producer was ordered to begin no further item."""
+        return self.words[self.base + FINISH] != 0
 
     def stopped(self) -> bool:
         """Whether the worker was ordered to stop."""

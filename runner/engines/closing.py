@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from runner.config.kinds import LOCK_BASED
+from runner.config import kinds
 from runner.engines.contract import Outcome, Status
 from runner.log.leftovers import Leftover, leavings
 from runner.log.merge import Merge, Owner
@@ -82,7 +82,7 @@ def fate(
     if failure is not None:
         return "failed", "error", failure
     held = f"in hand when {dead[item.worker]}; " if item.worker in dead else ""
-    if held and plan.queue(item.queue).kind in LOCK_BASED:
+    if held and not kinds.facts(plan.queue(item.queue).kind).repairable:
         return "lost", "error", held.removesuffix("; ")
     if outcome.status is not Status.COMPLETED:
         return "left", "warning", f"{held}the run ended first: {outcome.reason}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from runner.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runner.engines.board import Board
@@ -58,7 +59,7 @@ class Outcome:
         """What the command line exits with, where the summary has this status."""
         if self.status is Status.INTERRUPTED and self.signal is not None:
             return 128 + self.signal
-        return ExitCode.OK if status == "ok" else ExitCode.FAILED
+        return {"ok": ExitCode.OK, "unmet": ExitCode.UNMET}.get(status, ExitCode.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,14 @@ class LiveRun:
         folder: Where the journals are.
         board: What every worker is doing.
         chronicle: What the supervisor has written so far.
+        depths: For each queue, what tells its depth now, or None where its kind cannot.
     """
 
     plan: Plan
     folder: Path
     board: Board
     chronicle: Chronicle
+    depths: Mapping[str, Callable[[], int | None]] = field(default_factory=dict)
 
 
 class Watch(Protocol):

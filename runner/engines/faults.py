@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Action: TypeAlias = Callable[[Any], Any]
 
 _WORK: Final = (step.Sleep, step.Busy, step.Call, step.Done)
-_AFTER_PUTS: Final = (step.Sleep, step.Busy, step.Call, step.Close)
+_AFTER_PUTS: Final = (step.Sleep, step.Until, step.Busy, step.Call, step.Close)
 """Steps before which a batch of puts is written."""
 
 

@@ -43,6 +43,14 @@ def items(
             return _every(guarded(code), first, stride)
 
 
+def until_told(found: Iterator[tuple[int, Any]], told: Callable[[], bool]) -> Iterator[tuple[int, Any]]:
+    """The items up to where the producer is told to begin no further one."""
+    for pair in found:
+        if told():
+            return
+        yield pair
+
+
 def _every(found: Iterable[Any], first: int, stride: int) -> Iterator[tuple[int, Any]]:
     return itertools.islice(enumerate(found), first, None, stride)
 

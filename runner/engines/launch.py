@@ -97,7 +97,7 @@ class Launch:
         slot, began = self._live.board.slot(worker.index), monotonic_ns()
         before = (slot.puts, slot.gets)  # it may have put and got before `start` returns
         process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
-        with _empty_main(), _held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
+        with empty_main(), held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
             process.start()
         death, own = process.sentinel, False
         if hasattr(os, "pidfd_open"):
@@ -116,7 +116,7 @@ class Launch:
 
 
 @contextlib.contextmanager
-def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
+def held(signals: Collection[signal.Signals]) -> Iterator[None]:
     """Let a new process begin with these signals blocked, lest one strikes before it ignores them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
@@ -126,7 +126,7 @@ def _held(signals: Collection[signal.Signals]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _empty_main() -> Iterator[None]:
+def empty_main() -> Iterator[None]:
     """Put an empty main module in place, so that no worker imports the caller's: unguarded, it would start again."""
     main_module = sys.modules.get("__main__")
     sys.modules["__main__"] = types.ModuleType("__main__")

@@ -2,7 +2,7 @@
 
     supervisor --Job--> worker process --ready byte--> supervisor opens the gate --> steps run
         ^                   |      |
-        |  pidfd/sentinel --+      +--> journal, board (files), queue (pipe or multiprocessing.Queue)
+        |  pidfd/sentinel --+      +--> journal, board (files), queue (any kind)
         +-- signals, timeout, order to stop: board word + SIGTERM, after a grace SIGKILL
 
 **The supervisor** (`supervisor`) starts all workers with an explicit start method, waits until each is ready, opens the
@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import Board
 from runner.engines.contract import LiveRun
+from runner.engines.launch import empty_main, held
 from runner.engines.limits import NO_ROOM, provide_descriptors
+from runner.engines.process_worker import FOR_THE_SUPERVISOR
 from runner.engines.servants import boot
 from runner.engines.supervisor import Supervisor
 from runner.errors import ConfigError, Problem
-from runner.queues import KINDS
+from runner.queues import kind_of
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -49,7 +51,7 @@ def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch:
         board = stack.enter_context(contextlib.closing(Board(folder / "board", plan.size, create=True)))
         context = multiprocessing.get_context(plan.start_method)
         queues = _queues(plan, context, folder, stack)
-        live = LiveRun(plan, folder, board, chronicle)
+        live = LiveRun(plan, folder, board, chronicle, {name: queue.depth for name, queue in queues.items()})
         return Supervisor(live, context, queues, signals, watch).run()
 
 
@@ -58,7 +60,8 @@ def _queues(plan: Plan, context: BaseContext, folder: Path, stack: contextlib.Ex
     for queue in plan.queues:
         writers = sum(group.count for group in plan.writers(queue.name))
         try:
-            queues[queue.name] = KINDS[queue.kind](queue, context, folder, writers)
+            with empty_main(), held(FOR_THE_SUPERVISOR):  # a kind may start a process of its own
+                queues[queue.name] = kind_of(queue.kind)(queue, context, folder, writers)
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from runner.engines.estate import estate
 from runner.engines.resume import Resume
 from runner.log.journal import GET, records_of, suffix_of
+from runner.planning.pacing import due_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,12 +69,14 @@ class Handout:
         worker: Whose it was: the reader that died with it, or the writer that died putting it.
         entered: Since when it waits, ns of the monotonic clock.
         recovered: Whether it stands for the put of a dead writer, not for a redelivery.
+        late: Of such a put, by how much it began later than it was due, in ns; None: pacing is closed.
     """
 
     parcel: Parcel
     worker: WorkerPlan
     entered: int
     recovered: bool = False
+    late: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ class Recovery:
         slot.correct(past.puts, past.gets, past.dones, past.skipped)
         now = monotonic_ns()
         for parcel in left.begun:
-            self._begun[group.target or ""][parcel.key] = Handout(parcel, worker, now, recovered=True)
+            late = parcel.began - slot.zero - due_ns(worker, parcel.seq) if group.open else None
+            self._begun[group.target or ""][parcel.key] = Handout(parcel, worker, now, recovered=True, late=late)
         for parcel, skip in left.in_hand if hand_out else ():
             self._hand_out_again(worker, parcel, skip, begun=parcel is left.at_work)
         return left
@@ -185,7 +189,8 @@ class Recovery:
         self.recovered.append((about["queue"], handout.parcel.key))
         self._chronicle.add(
             "put", "warning", instant=instant, worker=handout.worker.name, **about,
-            wait_ns=instant - handout.parcel.began, late_ns=None, delivery=handout.parcel.delivery, recovered=True,
+            wait_ns=instant - handout.parcel.began, late_ns=handout.late, delivery=handout.parcel.delivery,
+            recovered=True,
         )  # fmt: skip
 
     def pending(self, queue: str) -> bool:
@@ -225,6 +230,11 @@ class Recovery:
             elif present is None:
                 self._backlog[queue].append(handout)
         begun.clear()
+
+    def hear(self, queue: str, worker: WorkerPlan, parcel: Parcel) -> None:
+        """Log the put of a dead writer into a queue that cannot be repaired, to which a reader bears witness."""
+        about = {"queue": queue, "id": worker.item_id(parcel), **_item(parcel)}
+        self._log_recovered(about, Handout(parcel, worker, 0, recovered=True), monotonic_ns())
 
     def correction(self, queue: str) -> int:
         """What the board's account of open items does not know: puts of the dead, less what is set aside."""

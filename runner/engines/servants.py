@@ -11,6 +11,7 @@ from multiprocessing import forkserver, resource_tracker
 from typing import TYPE_CHECKING, Final
 
 from runner.engines.process_worker import OURS, SAFE_PATH
+from runner.queues import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 PRELOAD: Final = [
     "runner.engines.process_worker",
-    "runner.queues",
     "runner.planning.draws",
     "multiprocessing.popen_forkserver",
 ]
@@ -36,7 +36,8 @@ def boot(plan: Plan) -> None:
     to begin with.
     """
     if plan.start_method == "forkserver":
-        multiprocessing.set_forkserver_preload(PRELOAD)
+        own = {KINDS[queue.kind][0] for queue in plan.queues if queue.kind in KINDS}
+        multiprocessing.set_forkserver_preload([*PRELOAD, *sorted(own)])
         with _away_from_the_current_folder():
             _undisturbed(forkserver.ensure_running)
     elif plan.start_method == "spawn" or any(queue.kind != "pipe" for queue in plan.queues):

@@ -105,6 +105,7 @@ class Books:
     def __init__(self, plan: Plan) -> None:
         self.ledger = Ledger()
         self._events = SequenceEvents(plan.origins.prefix)
+        self._expected = plan.expected
 
     def enter(self, records: list[Record]) -> None:
         """Book further records."""
@@ -113,5 +114,5 @@ class Books:
     def closed(self, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
         """The figures and the verdict."""
         verdict = close(self.ledger)
-        summary = figures(self.ledger, verdict)
-        return replace(summary, exit_code=outcome.exit_code(summary.status), wall_s=wall_s), verdict
+        summary = replace(figures(self.ledger, verdict), wall_s=wall_s).judged(self._expected)
+        return replace(summary, exit_code=outcome.exit_code(summary.status)), verdict

@@ -14,6 +14,7 @@ from runner.engines.recovery import DEATHS_OF_ONE_ITEM
 from runner.engines.simulation_calendar import Calendar, Cores
 from runner.engines.simulation_hands import Tally
 from runner.engines.simulation_queue import Channel, Handout
+from runner.engines.simulation_steady import Observer
 from runner.engines.simulation_worker import Actor
 from runner.engines.stop import Stop
 from runner.log.journal import Clock, item_members
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runner.engines.simulation_hands import Hands
+    from runner.engines.steady import Steadiness
     from runner.envelope import Envelope
     from runner.log.sequence import Record
     from runner.planning.plan import GroupPlan, Plan, WorkerPlan
@@ -42,6 +44,7 @@ class Crew:
         nowhere: The end of a queue that a worker has not.
         records: What has happened, in order, until somebody takes it.
         stop: Whether the run is to end early, and why.
+        settled: Whether the run is steady and producers are to begin no further item.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -50,6 +53,7 @@ class Crew:
         self.cores = Cores(plan.cores, self.calendar)
         self.records: list[Record] = []
         self.stop = Stop()
+        self.settled = False
         self.channels = {queue.name: self._channel(queue) for queue in plan.queues}
         self.nowhere = self._channel(_NOWHERE)
         self._writers: dict[str, list[int]] = {name: [] for name in self.channels}
@@ -77,6 +81,17 @@ class Crew:
                 self.channels[group.source].living += 1
             self._tallies.append(Tally())
             self._actors.append(self._started(worker, 1))
+        if self._plan.steady is not None:
+            Observer(self._plan.steady, self.calendar, self._plan.size, self._done, self._settle, self._plan.warmup_ns)
+
+    def _done(self) -> int:
+        """Items that consumers have done."""
+        return sum(t.dones for t, actor in zip(self._tallies, self._actors, strict=True) if actor.target is None)
+
+    def _settle(self, steadiness: Steadiness) -> None:
+        """The run is steady: the producers come to their end; what they have put is still worked off."""
+        self.settled = True
+        self.tell("steady", **steadiness.about)
 
     def _started(self, worker: WorkerPlan, incarnation: int) -> Actor:
         actor = Actor(self, worker, incarnation, self._tallies[worker.index])

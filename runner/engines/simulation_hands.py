@@ -26,6 +26,7 @@ class World(Protocol):
         records: Takes what happens.
         channels: The queues.
         nowhere: The end of a queue that a worker has not.
+        settled: Whether the run is steady and producers are to begin no further item.
     """
 
     calendar: Calendar
@@ -33,6 +34,7 @@ class World(Protocol):
     records: list[Record]
     channels: dict[str, Channel]
     nowhere: Channel
+    settled: bool
 
 
 class Tally:
@@ -63,9 +65,9 @@ class Hands:
     """
 
     __slots__ = (
-        "_batch", "_began", "_calendar", "_output", "_records", "_reports", "before", "closed", "group", "in_hand",
-        "incarnation", "index", "is_over", "limit", "name", "pending", "plan", "reads", "source", "taken", "tally",
-        "target", "tell", "token", "writes",
+        "_batch", "_began", "_calendar", "_dues", "_output", "_records", "_reports", "before", "closed", "group",
+        "in_hand", "incarnation", "index", "is_over", "limit", "name", "pending", "plan", "reads", "source", "taken",
+        "tally", "target", "tell", "token", "writes",
     )  # fmt: skip
 
     def __init__(self, world: World, plan: WorkerPlan, incarnation: int, tally: Tally) -> None:
@@ -85,6 +87,7 @@ class Hands:
         self._calendar, self._records = world.calendar, world.records
         self._batch = self.writes.batch if group.on_error.policy is OnError.FAIL else 1
         self._reports: list[tuple[int, Envelope, int, int | None]] = []
+        self._dues: list[int] = []
         self._output: Envelope | None = None
         self._began = 0
 
@@ -109,8 +112,10 @@ class Hands:
     def wrote(self, count: int) -> None:
         """So many of the pending items are in the queue; what stands behind them is done."""
         now, tally, wait = self._calendar.now, self.tally, self._calendar.now - self._began
-        for position, envelope in enumerate(self.pending[:count], 1):
-            self.tell((PUT, now, self, envelope, wait, None))
+        lateness: list[int] | list[None] = [self._began - due for due in self._dues[:count]] or [None] * count
+        del self._dues[:count]
+        for position, (envelope, late) in enumerate(zip(self.pending, lateness, strict=False), 1):
+            self.tell((PUT, now, self, envelope, wait, late))
             tally.seq = envelope.seq
             while self._reports and self._reports[0][0] <= position:
                 self.tell_done(*self._reports.pop(0)[1:])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.config.distributions import MissingValue
-from runner.engines.items import items
+from runner.engines.items import items, until_told
 from runner.engines.simulation_faults import Ahead, Died
 from runner.engines.simulation_hands import UNLIMITED, Hands, Tally, World
 from runner.engines.usercode import UserCodeError
@@ -76,6 +76,7 @@ class Actor(Hands):
             step.Get: self._get if self.reads.batch > 1 else self._get_one,
             step.Done: self._done,
             step.Sleep: self._sleep,
+            step.Until: self._until,
             step.Busy: self._busy,
             step.Call: self._call,
             step.Failed: self._failed,
@@ -86,6 +87,8 @@ class Actor(Hands):
     def _items(self) -> Iterator[tuple[int, Any]]:
         found = items(self.plan, _no_user_code, self.tally.seq)
         endless = self.plan.group.items is None and self.plan.group.role is Role.PRODUCER
+        if self.plan.group.dismissible:
+            found = until_told(found, lambda: self._crew.settled)
         return self._in_time(found) if endless else found
 
     def _in_time(self, found: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
@@ -150,12 +153,14 @@ class Actor(Hands):
         self._output = envelope
         if len(channel.items) >= channel.bound:
             self.pending.append(envelope)
+            if put.due is not None:
+                self._dues.append(put.due)
             self._began = now
             channel.blocked.append(self)
             self._after = self.now
             return WAITS
         channel.items.append(envelope)
-        self.tell((PUT, now, self, envelope, 0, None))
+        self.tell((PUT, now, self, envelope, 0, None if put.due is None else now - put.due))
         tally = self.tally
         tally.puts += 1
         tally.seq = envelope.seq
@@ -171,6 +176,8 @@ class Actor(Hands):
     def _put(self, put: step.Put) -> Any:
         self._output = put.envelope
         self.pending.append(put.envelope)
+        if put.due is not None:
+            self._dues.append(put.due)
         if len(self.pending) >= self._batch and not self.flush():
             self._after = self._go_on_writing
             return WAITS
@@ -243,6 +250,16 @@ class Actor(Hands):
             return self.wait(ns)
         self._after = _nothing
         self._calendar.wake(self, self._calendar.now + ns)
+        return WAITS
+
+    def _until(self, until: step.Until) -> Any:
+        now = self._calendar.now
+        if until.instant <= now:
+            return now
+        if self.pending and not self._flushed(self._until, until):
+            return WAITS
+        self._after = self.now
+        self._calendar.wake(self, until.instant)
         return WAITS
 
     def _call(self, call: step.Call) -> Any:

@@ -29,11 +29,13 @@ from runner.engines.memory import OutOfMemoryKills
 from runner.engines.process_worker import WorkerExit
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
+from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, stacks, standstill, waiting
 from runner.engines.stop import Stop, overdue
 from runner.engines.streams import Streams
+from runner.engines.witnesses import witnessed
 from runner.log.journal import Clock
-from runner.planning.plan import OnDeath
+from runner.planning.plan import OnDeath, Role
 from runner.queues.contract import RepairableQueue
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from runner.queues.contract import SharedQueue
 
 _TICK_MS: Final = 100
+_BLOCKED: Final = frozenset({State.GETTING, State.PUTTING, State.SLEEPING, State.CLOSING})
+"""States in which a worker may wait in the operating system, and has to be woken to stop."""
 
 
 class Supervisor:
@@ -79,6 +83,7 @@ class Supervisor:
         self._streams = Streams(self._plan, live.board, repairable, self._recovery, self._readers)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._memory = OutOfMemoryKills()
+        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._depths = DepthSampler({name: queue.depth for name, queue in queues.items()})
         self._launch = Launch(live, context, queues)
 
@@ -96,7 +101,17 @@ class Supervisor:
             self._kill_all()
             self._launch.close()
         self._streams.settle()
+        self._hear_witnesses()
         return self._outcome(clock)
+
+    def _hear_witnesses(self) -> None:
+        """Of queues that cannot be repaired, find the puts that the dead did not come to log."""
+        for name in self._queues.keys() - self._recovery.queues.keys():
+            writers = [member for member in self._members if member.worker.group.target == name]
+            dead = [member.worker for member in writers if not member.slot.state.ended]
+            readers = [worker for worker, _ in self._readers(name)]
+            for worker, parcel in witnessed(self._live.folder, [m.worker for m in writers], dead, readers):
+                self._recovery.hear(name, worker, parcel)
 
     def _all_ready(self) -> bool:
         return not any(member.alive and member.slot.state.keeps_the_gate for member in self._current())
@@ -180,8 +195,18 @@ class Supervisor:
         self._streams.tend()
         for member in self._living.values():
             member.watch_item()
+        if self._steadiness is not None and self._board.zero:
+            self._look_whether_steady(self._steadiness)
         if self._stillness.is_too_long(member.slot for member in self._living.values()):
             self._give_up_waiting()
+
+    def _look_whether_steady(self, steadiness: Steadiness) -> None:
+        """Once the run is steady, let the producers come to their end; what they have put is still worked off."""
+        if steadiness.look(monotonic_ns() - self._board.zero, self._board.done(self._plan)):
+            self._chronicle.add("steady", **steadiness.about)
+            for member in self._current():
+                if member.worker.group.role is Role.PRODUCER:
+                    member.slot.finish()
 
     def _give_up_waiting(self) -> None:
         """The run is hung: enter who waits for what, and stop it."""
@@ -223,7 +248,7 @@ class Supervisor:
                 state = member.slot.state
                 if overdue(member.told, calling=state is State.CALLING):
                     member.kill()
-                elif state in {State.GETTING, State.SLEEPING, State.CLOSING}:
+                elif state in _BLOCKED:
                     member.urge()
 
     def _bury(self, member: Member) -> None:

@@ -25,12 +25,13 @@ from runner.engines.hand import EventInterruption, Hand, Killed
 from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
+from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, standstill, waiting
 from runner.engines.stop import GRACE_S, Stop, overdue
 from runner.engines.usercode import UserCodeError, extended_path
 from runner.engines.worker import Worker
 from runner.log.journal import Clock, JournalWriter
-from runner.planning.plan import Act, OnDeath
+from runner.planning.plan import Act, OnDeath, Role
 from runner.queues.fifo import Fifo
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ class Crew:
     """
 
     def __init__(self, live: LiveRun, signals: Signals, watch: Watch | None) -> None:
-        self._live = live
         self._plan = live.plan
         self._chronicle = live.chronicle
         self._signals = signals
@@ -87,10 +87,12 @@ class Crew:
             )
             for queue in self._plan.queues
         }
+        self._live = replace(live, depths={name: fifo.depth for name, fifo in self._fifos.items()})
         self._hands: list[Hand] = []
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._fifos)
         self._depths = DepthSampler({name: fifo.depth for name, fifo in self._fifos.items()})
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
+        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
         self.abandoned = False
 
@@ -205,6 +207,8 @@ class Crew:
             self._recovery.deliver()
             self._end_streams()
             self._look_for_the_hung()
+            if self._steadiness is not None and self._live.board.zero:
+                self._look_whether_steady(self._steadiness)
         self._abandon()
         if self._watch is not None:
             self._watch.tick(self._live)
@@ -278,6 +282,15 @@ class Crew:
                 longer = f"has worked on one item for longer than {hand.patience.words}"
                 why = f"{hand.worker.name} {longer}, and a thread cannot be killed"
                 self._give_up(why, [self._waiting(hand)])
+
+    def _look_whether_steady(self, steadiness: Steadiness) -> None:
+        """See `Supervisor`."""
+        board = self._live.board
+        if steadiness.look(monotonic_ns() - board.zero, board.done(self._plan)):
+            self._chronicle.add("steady", **steadiness.about)
+            for hand in self._hands:
+                if hand.worker.group.role is Role.PRODUCER:
+                    hand.slot.finish()
 
     def _waiting(self, hand: Hand) -> dict[str, Any]:
         journal = self._live.folder / f"{hand.worker.name}.{hand.incarnation}.journal"

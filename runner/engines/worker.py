@@ -15,9 +15,9 @@ from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.engines import usercode
-from runner.engines.board import CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
+from runner.engines.board import BLOCKED, CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
 from runner.engines.faults import Faults
-from runner.engines.items import items
+from runner.engines.items import items, until_told
 from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
 from runner.envelope import PACKED, Batch
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PUTTING: Final = int(State.PUTTING)
 _GETTING: Final = int(State.GETTING)
 _UNLIMITED: Final = 1 << 30
+_AT_ONCE_NS: Final = 20_000
+"""A put or get that takes no longer has not waited for anybody; the board is spared it."""
 _FAR: Final = 1 << 62
 
 
@@ -94,6 +96,7 @@ class Worker:
         self._hand = 0
         self._faults = Faults(plan, self, journal, resume)
         self._pending: list[Envelope] = []
+        self._dues: list[int] = []
         self._reports: list[tuple[int, Envelope, int, int | None]] = []
         self._taken: list[Envelope] = []
         self._in_hand: Envelope | None = None
@@ -108,6 +111,8 @@ class Worker:
             if group.call is not None:
                 self._function = usercode.function(group.call)
             self._items = items(self._plan, self._guarded, self._resume.seq)
+            if group.dismissible:
+                self._items = until_told(self._items, self._slot.finishing)
 
     def run(self, reader: Reader | None, writer: Writer | None, zero: int) -> State:
         """Work until the end and say how it came: FINISHED, STOPPED, or FAILED with the error in the journal.
@@ -152,6 +157,7 @@ class Worker:
             step.Get: self._get,
             step.Done: self._done,
             step.Sleep: self._sleep,
+            step.Until: self._until,
             step.Busy: self._busy,
             step.Call: self._call,
             step.Next: self._next,
@@ -184,12 +190,17 @@ class Worker:
         except UnsendableItem as error:
             raise step.WorkFailed(UserCodeError("put", str(error), error.__cause__)) from error
         returned = monotonic_ns()
-        self._journal.log(PUT, envelope, returned, returned - began, None)
+        if returned - began > _AT_ONCE_NS:
+            words[base + BLOCKED] += returned - began
+        late = None if put.due is None else began - self._zero - put.due
+        self._journal.log(PUT, envelope, returned, returned - began, late)
         self._puts = words[base + PUTS] = self._puts + 1
         return returned - self._zero
 
     def _put(self, put: step.Put) -> int:
         self._pending.append(put.envelope)
+        if put.due is not None:
+            self._dues.append(put.due)
         if len(self._pending) >= self._batch:
             self.flush()
         return monotonic_ns() - self._zero
@@ -207,21 +218,26 @@ class Worker:
             batch = Batch(pending)
             count = self._writer.put(batch)
             returned = monotonic_ns()
+            if returned - began > _AT_ONCE_NS:
+                words[base + BLOCKED] += returned - began
             self._log_puts(batch, count, returned, returned - began)
             del pending[:count]
 
     def _log_puts(self, batch: Batch, count: int, returned: int, wait: int) -> None:
-        if batch.packed is not None and count > 1 and not self._reports:
+        if batch.packed is not None and count > 1 and not self._reports and not self._dues:
             self._journal.log_packed(PUT, batch.packed[: count * PACKED.size], returned, wait)
         else:
-            self._log_puts_and_reports(count, returned, wait)
+            self._log_each_put(count, returned, wait)
         self._puts += count
         self._words[self._base + PUTS] = self._puts
 
-    def _log_puts_and_reports(self, count: int, returned: int, wait: int) -> None:
-        log = self._journal.log
-        for position, envelope in enumerate(self._pending[:count], 1):
-            log(PUT, envelope, returned, wait, None)
+    def _log_each_put(self, count: int, returned: int, wait: int) -> None:
+        """Log puts that are late or in time, and what is reported done behind them."""
+        log, began = self._journal.log, returned - wait - self._zero
+        lateness: list[int] | list[None] = [began - due for due in self._dues[:count]] or [None] * count
+        del self._dues[:count]
+        for position, (envelope, late) in enumerate(zip(self._pending, lateness, strict=False), 1):
+            log(PUT, envelope, returned, wait, late)
             while self._reports and self._reports[0][0] <= position:
                 _, done, service, planned = self._reports.pop(0)
                 log(DONE, done, returned, service, planned)
@@ -242,6 +258,8 @@ class Worker:
             began = monotonic_ns()
             taken = self._reader.get(get.limit or _UNLIMITED)
             returned = monotonic_ns()
+            if returned - began > _AT_ONCE_NS:
+                words[base + BLOCKED] += returned - began
             if len(taken) == 1:  # the way of queues without batches
                 [envelope] = taken
                 self._journal.log(GET, envelope, returned, returned - began, returned - envelope.began)
@@ -298,6 +316,15 @@ class Worker:
         began = monotonic_ns()
         self._idle(sleep.ns, began)
         self._service += monotonic_ns() - began
+
+    def _until(self, until: step.Until) -> int:
+        """Sleep to an instant; where it is over, what is pending may wait for the put that is late."""
+        instant = self._zero + until.instant
+        if monotonic_ns() < instant:
+            self.flush()
+        while (now := monotonic_ns()) < instant:
+            self._idle(instant - now, now)
+        return now - self._zero
 
     @property
     def puts(self) -> int:

@@ -16,7 +16,7 @@ from runner.analysis.course import Course
 from runner.analysis.gap import PARTS, gap
 from runner.analysis.pairs import agreement, difference, pairs
 from runner.config.simulable import SIMULATION, foretold
-from runner.errors import Interrupted, UsageError
+from runner.errors import Interrupted, UsageError, strongest
 from runner.log import events, rundir
 from runner.log.events import Done, Get, Put, Redelivery, RunStart
 
@@ -63,8 +63,8 @@ class Twin:
 
     @property
     def exit_code(self) -> int:
-        """That of the real run; 1 where the two were not planned alike."""
-        return self.real.exit_code or int(bool(self.planned.different))
+        """That of the real run; at least 1 where the two were not planned alike."""
+        return strongest((self.real.exit_code, int(bool(self.planned.different))))
 
     @property
     def times(self) -> dict[str, Difference]:

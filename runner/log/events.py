@@ -29,12 +29,13 @@ Nanoseconds: TypeAlias = Annotated[int, Meta(ge=-LIMIT_NS, le=LIMIT_NS)]
 
 
 class QueueFacts(Struct, frozen=True, kw_only=True):
-    """A queue as `run.start` declares it; `maxsize` 0 means no declared bound."""
+    """A queue as `run.start` declares it; `maxsize` 0: no declared bound; `fifo` is told of kinds not mprun's own."""
 
     kind: str
     maxsize: int
     batch: int = 1
     capacity: int | None = None
+    fifo: bool | None = None
 
 
 class GroupFacts(Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class RunStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="run.st
     start_method: str | None = None
     config_digest: str | None = None
     plan_digest: str | None = None
+    warmup_ns: Nanoseconds = 0
 
 
 class WorkerStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.start"):

@@ -140,7 +140,7 @@ class SequenceEvents:
             else:
                 item = f"{names[what.producer]}{what.seq}{what.suffix}"
                 if kind == PUT:
-                    event = Put(t_ns=at, worker=who.name, queue=who.target, id=item, wait_ns=first)
+                    event = Put(t_ns=at, worker=who.name, queue=who.target, id=item, wait_ns=first, late_ns=second)
                 elif kind == GET:
                     event = Get(
                         t_ns=at, worker=who.name, queue=who.source, id=item, wait_ns=first, latency_ns=second or 0,

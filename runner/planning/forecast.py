@@ -166,22 +166,23 @@ def shortest(plan: Plan) -> Bound:
     exact = sum(count or 0 for count in counts) <= MOST_DRAWS
     bounds = [_work(plan, flow, queue, exact=exact) for queue in queues]
     if not any(map(flow.is_cut, queues)):
-        bounds += [_pauses(group, exact=exact) for group in producers]
+        steady_s = inf if plan.steady is None else plan.steady.over_ns / _NS
+        bounds += [_pauses(group, steady_s, exact=exact) for group in producers]
     return max(bounds, key=lambda bound: bound.seconds)
 
 
-def _pauses(group: GroupPlan, *, exact: bool) -> Bound:
-    """The longest of a producer group's workers."""
-    duration_s = inf if group.duration_ns is None else group.duration_ns / _NS
+def _pauses(group: GroupPlan, steady_s: float, *, exact: bool) -> Bound:
+    """The longest of a producer group's workers; `steady_s`: from when on they may be told to end."""
+    end_s, end = inf if group.duration_ns is None else group.duration_ns / _NS, "the duration is over"
+    if steady_s < end_s:
+        end_s, end = steady_s, "the run is steady"
     reason = f"the pauses of {group.name}"
     ids = _ids(group)
     if ids is None:
-        return Bound(
-            0.0 if group.items is not None else duration_s, f"{group.name} puts until the duration is over", True
-        )
+        return Bound(0.0 if group.items is not None else end_s, f"{group.name} puts until {end}", True)
     seconds, exact = _longest(group, ids, exact=exact)
-    if seconds > duration_s:
-        return Bound(duration_s, f"{reason}, cut at the duration", exact)
+    if seconds > end_s:
+        return Bound(end_s, f"{reason}, {'cut at the duration' if end_s < steady_s else f'until {end}'}", exact)
     return Bound(seconds, reason, exact)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from runner.config.bounds import Bound
     from runner.planning.draws import Sampler
 
 
@@ -156,12 +157,14 @@ class GroupPlan:
         items: Where a producer's items come from.
         split: Whether the workers share the items (worker k of n takes every n-th) or each takes all.
         payload: Bytes added to every item on its way.
-        pause: A producer's sleep after each put.
+        pause: A producer's sleep after each put; with open pacing the time from one item's due instant to the next's.
+        open: Whether pacing is open: a producer's puts are due at instants fixed beforehand (`pacing.due_ns`).
         service: Time of work on one item, of user code what its model says; None: no work, or user code without model.
         busy: Whether the service burns CPU instead of idling.
         call: User code that does the work.
         quota: Items each worker of a consumer group takes at most; None: all that come.
         duration_ns: Producers begin no put after it.
+        dismissible: Whether producers may be told to begin no further item.
         on_error: What happens when user code raises.
         item_timeout_ns: Work on one item (a producer's: its user code giving one) may take so long; None: for ever.
         faults: What goes wrong on purpose in this group.
@@ -173,6 +176,7 @@ class GroupPlan:
     first: int
     count: int
     pause: Sampler
+    open: bool = False
     source: str | None = None
     target: str | None = None
     items: ItemSource = None
@@ -183,6 +187,7 @@ class GroupPlan:
     call: UserCode | None = None
     quota: int | None = None
     duration_ns: int | None = None
+    dismissible: bool = False
     on_error: ErrorPolicy = ErrorPolicy()
     item_timeout_ns: int | None = None
     faults: tuple[Fault, ...] = ()
@@ -230,6 +235,19 @@ class WorkerPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SteadyRule:
+    """When a run is steady: over `over_ns`, its throughput differed by the share `within` at most from what it is."""
+
+    within: float
+    over_ns: int
+
+    @property
+    def words(self) -> str:
+        """The rule as it is told."""
+        return f"throughput within {100 * self.within:g} % over {self.over_ns / 1e9:g} s"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a config resolves to.
 
@@ -239,7 +257,9 @@ class Plan:
         engine: What executes it.
         start_method: How the engine `processes` starts a worker.
         duration_ns: Producers stop after it; None: when their items end.
+        steady: Producers stop once it holds.
         timeout_ns: The run is stopped after it.
+        warmup_ns: What returns before it is left out of the statistics.
         pythonpath: Folders from which user code may be imported.
         on_death: What happens when a worker process dies.
         cores: Processors that `busy` shares in a simulation.
@@ -250,6 +270,7 @@ class Plan:
         files: File named by the config → where the run directory keeps its copy (`inputs/…`).
         config_digest: SHA-256 of `stored_config`.
         plan_digest: SHA-256 of what makes the experiment (INTERFACE: run directory).
+        expected: Bounds on figures of its summary.
     """
 
     name: str
@@ -258,7 +279,9 @@ class Plan:
     engine: str
     start_method: str
     duration_ns: int | None
+    steady: SteadyRule | None
     timeout_ns: int | None
+    warmup_ns: int
     pythonpath: tuple[str, ...]
     on_death: DeathPolicy
     hang_after_ns: int
@@ -269,6 +292,7 @@ class Plan:
     files: Mapping[str, str]
     config_digest: str
     plan_digest: str
+    expected: tuple[Bound, ...] = ()
 
     @property
     def size(self) -> int:

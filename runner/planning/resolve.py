@@ -9,6 +9,8 @@ import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.config import kinds
+from runner.config.bounds import parse_comparison
 from runner.config.distributions import Constant
 from runner.config.load import canonical, to_yaml
 from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, ValuesItems
@@ -54,7 +56,9 @@ def plan(config: Config) -> Plan:
         engine=config.engine,
         start_method=config.start_method,
         duration_ns=config.duration_ns,
+        steady=_steady(config),
         timeout_ns=config.timeout_ns,
+        warmup_ns=config.warmup_ns,
         pythonpath=tuple(config.pythonpath),
         on_death=_on_death(config),
         hang_after_ns=config.hang_after_ns,
@@ -65,7 +69,13 @@ def plan(config: Config) -> Plan:
         files=files,
         config_digest=hashlib.sha256(stored.encode()).hexdigest(),
         plan_digest=digest(canonical(config)),
+        expected=tuple(parse_comparison(path, bound) for path, bound in config.expect.items()),
     )
+
+
+def _steady(config: Config) -> planned.SteadyRule | None:
+    rule = config.stop_when
+    return None if rule is None else planned.SteadyRule(rule.within, round(rule.over * 1e9))
 
 
 def usable_cores() -> int:
@@ -124,21 +134,24 @@ def _groups(config: Config) -> Iterator[GroupPlan]:
 def _producer(config: Config, name: str, producer: ProducerConfig, first: int) -> GroupPlan:
     source, length = _items(producer.items, config)
     split = producer.items is not None and producer.items.share == "split"
+    is_cut = config.duration_ns is not None or config.stop_when is not None
     return GroupPlan(
         name=name,
         role=Role.PRODUCER,
         first=first,
         count=producer.count,
         pause=sampler(config.seed, name, "pause", producer.sleep.law(), config.time_scale),
+        open=producer.pacing == "open",
         target=producer.to,
         items=source,
         split=split,
         payload=producer.payload,
         duration_ns=config.duration_ns,
+        dismissible=config.stop_when is not None,
         on_error=_on_error(config),
         item_timeout_ns=_ns(producer.item_timeout),
         faults=_faults(config, name),
-        planned=None if length is None or config.duration_ns is not None else length * (1 if split else producer.count),
+        planned=None if length is None or is_cut else length * (1 if split else producer.count),
     )
 
 
@@ -220,10 +233,11 @@ def _ns(seconds: float | None) -> int | None:
 
 
 def summary_of(plan: Plan) -> Mapping[str, Any]:
-    """The plan's queues and groups as `run.start` shows them."""
+    """The plan's queues and groups, and its warm-up where there is one, as `run.start` shows them."""
     return {
+        **({"warmup_ns": plan.warmup_ns} if plan.warmup_ns else {}),
         "queues": {
-            q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity}
+            q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity, **_promise(q)}
             for q in plan.queues
         },
         "groups": {
@@ -231,3 +245,8 @@ def summary_of(plan: Plan) -> Mapping[str, Any]:
             for g in plan.groups
         },
     }
+
+
+def _promise(queue: QueuePlan) -> dict[str, bool]:
+    """Whether a kind that is not mprun's own promises FIFO: who audits the log later may not have its package."""
+    return {} if queue.kind in kinds.BUILT_IN else {"fifo": kinds.facts(queue.kind).fifo}

@@ -37,10 +37,11 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A group of `count` producers, each of which puts and then pauses."""
+    """A group of `count` producers, each of which puts and then pauses, or with open pacing puts at fixed instants."""
 
     count: int
     pause: Times
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _station(plan: Plan, flow: Flow, name: str) -> Station:
     producers = [group for group in plan.writers(name) if group.source is None]
     return Station(
         queue=name,
-        feeds=tuple(Feed(group.count, times(group.pause)) for group in producers),
+        feeds=tuple(Feed(group.count, times(group.pause), group.open) for group in producers),
         upstream=tuple(group.source for group in plan.writers(name) if group.source is not None),
         servers=sum(group.count for group in readers),
         service=times(readers[0].service),

@@ -1,15 +1,16 @@
 """What a worker does, written once: generators that yield steps, which every engine interprets in its own time.
 
     produce:   Put, Sleep, Put, Sleep, …, Put, Close, Sleep
+               Put, Until, Put, Until, …, Put, Close, Until      where pacing is open
     transform: Get, Sleep | Busy | Call, Put, Done, Get, …, Close
     consume:   Get, Sleep | Busy | Call, Done, Get, …
 
 Where an item's work fails, its step raises `WorkFailed` here, and `Failed` says what becomes of the item: tried again,
 set aside, or the end of the worker.
 
-An engine drives a generator with `send`: the reply to `Put` and `Failed` is the instant (ns since the gate opened), to
-`Get` an `Envelope` or None at the stream's end, to `Call` and `Next` what the user's code gave. A step that waits for
-nothing is not yielded: where a pause or service is 0 there is no `Sleep`.
+An engine drives a generator with `send`: the reply to `Put`, `Until` and `Failed` is the instant (ns since the gate
+opened), to `Get` an `Envelope` or None at the stream's end, to `Call` and `Next` what the user's code gave. A step that
+waits for nothing is not yielded: where a pause or service is 0 there is no `Sleep`, before a late put no `Until`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from runner.envelope import Envelope
+from runner.planning.pacing import due_ns
 from runner.planning.plan import OnError, Role
 
 if TYPE_CHECKING:
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
 
 
 class Put(msgspec.Struct, frozen=True, gc=False):
-    """Put into the worker's target queue; the reply is the instant in ns since the gate opened."""
+    """Put into the worker's target queue; the reply is the instant in ns since the gate opened.
+
+    With open pacing it was to begin at the instant `due`; None: pacing is closed.
+    """
 
     envelope: Envelope
+    due: int | None = None
 
 
 class Get(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +50,12 @@ class Sleep(msgspec.Struct, frozen=True, gc=False):
     """Idle for `ns`."""
 
     ns: int
+
+
+class Until(msgspec.Struct, frozen=True, gc=False):
+    """Idle until `instant`, in ns since the gate opened, which may be over; the reply is the instant that has come."""
+
+    instant: int
 
 
 class Busy(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +110,7 @@ class WorkFailed(Exception):  # noqa: N818 - it says what was, in the vocabulary
 EXHAUSTED: Final = object()
 """The reply to `Next` when the generator has no more values."""
 
-Step: TypeAlias = Put | Get | Sleep | Busy | Call | Next | Done | Failed | Close
+Step: TypeAlias = Put | Get | Sleep | Until | Busy | Call | Next | Done | Failed | Close
 Steps: TypeAlias = "Generator[Step, Any, None]"
 Service: TypeAlias = "Callable[[Envelope], tuple[Step | None, int | None]]"
 
@@ -113,7 +125,7 @@ def steps(worker: WorkerPlan, items: Iterator[tuple[int, Any]], done: int = 0) -
     """
     match worker.group.role:
         case Role.PRODUCER:
-            return produce(worker, items)
+            return keep_to_schedule(worker, items) if worker.group.open else produce(worker, items)
         case Role.STAGE:
             return transform(worker)
         case Role.CONSUMER:
@@ -149,7 +161,40 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
             yield Sleep(ns)
 
 
-def _put_again(worker: WorkerPlan, envelope: Envelope, failure: WorkFailed) -> Generator[Step, Any, int]:
+def keep_to_schedule(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
+    """Open pacing: put each item as it is due, at once where that is over.
+
+    Due instants do not depend on how long puts take nor on who puts: a replacement resumes the schedule. The rest is as
+    in `produce`; the last pause ends as the next item would be due.
+    """
+    group = worker.group
+    index, padding, duration = worker.index, bytes(group.payload), group.duration_ns
+    pause, fixed, name = group.pause, group.pause.constant, worker.name
+    upcoming = next(items, None)
+    due = 0 if upcoming is None else due_ns(worker, upcoming[0])
+    instant = (yield Until(due)) if due else 0
+    while upcoming is not None and (duration is None or instant < duration):
+        seq, item = upcoming
+        envelope = Envelope(index, seq, item, 1, 0, "", padding)
+        try:
+            instant = yield Put(envelope, due)
+        except WorkFailed as failure:
+            instant = yield from _put_again(worker, envelope, failure, due)
+        due += fixed if fixed is not None else pause(f"{name}:{seq}", seq)
+        upcoming = next(items, None)
+        if upcoming is None or (duration is not None and due >= duration):
+            break
+        if due > instant:
+            instant = yield Until(due)
+    yield Close()
+    end = due if duration is None else min(due, duration)
+    if end > instant:
+        yield Until(end)
+
+
+def _put_again(
+    worker: WorkerPlan, envelope: Envelope, failure: WorkFailed, due: int | None = None
+) -> Generator[Step, Any, int]:
     """What follows a put that failed; returns an instant, as `Put` does."""
     attempt = 1
     while True:
@@ -158,7 +203,7 @@ def _put_again(worker: WorkerPlan, envelope: Envelope, failure: WorkFailed) -> G
         if then is not OnError.RETRY:
             return instant
         try:
-            instant = yield Put(envelope)
+            instant = yield Put(envelope, due)
         except WorkFailed as again:
             failure = again
             attempt += 1

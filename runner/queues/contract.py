@@ -109,6 +109,14 @@ def end_reads(descriptor: int) -> None:
     os.close(nothing)
 
 
+def end_writes(descriptor: int) -> None:
+    """Let writes to a descriptor fail with BrokenPipeError from now on, also one that is blocked and is repeated."""
+    nobody, end = os.pipe()
+    os.close(nobody)
+    os.dup2(end, descriptor, inheritable=False)
+    os.close(end)
+
+
 class Writer(Protocol):
     """A worker's end for putting."""
 
@@ -119,7 +127,10 @@ class Writer(Protocol):
         """
 
     def close(self) -> None:
-        """Put no more: readers see the stream's end once every writer has closed and the queue is empty."""
+        """Put no more: readers see the stream's end once every writer has closed and the queue is empty.
+
+        Where it waits, the order to stop ends it: a signal handler raises `Stopped` in it.
+        """
 
 
 class ProcessWriter(Writer, Protocol):
@@ -128,6 +139,13 @@ class ProcessWriter(Writer, Protocol):
     @property
     def descriptors(self) -> tuple[int, ...]:
         """What keeps the stream open, and a child of the worker must not keep."""
+
+    def cut(self) -> None:
+        """Give up a put that is blocked right now, whose item has not been taken by anybody and never will be.
+
+        Called by a signal handler each time the worker is reminded to stop, some ten times a second; a put that looks
+        by itself whether the worker was told to stop needs no more.
+        """
 
 
 class Reader(Protocol):
@@ -145,7 +163,10 @@ class ProcessReader(Reader, Protocol):
         """What keeps writers waiting, and a child of the worker must not keep."""
 
     def cut(self) -> None:
-        """End the stream for this reader, also where a get is blocked right now; called by a signal handler."""
+        """End the stream for this reader, also where a get is blocked right now.
+
+        Called by a signal handler each time the worker is reminded to stop, some ten times a second.
+        """
 
 
 class Connector(Protocol):
@@ -218,7 +239,23 @@ class RepairableQueue(SharedQueue, Repairable, Protocol):
 
 
 class Kind(Protocol):
-    """A kind of queue: makes one as planned, with its files in `folder`, for `writers` workers that put."""
+    """A kind of queue, a class as a rule: makes one as planned, with its files in `folder`, for so many `writers`.
+
+    A queue is made in the supervisor, while an empty main module stands in the place of the caller's and signals of the
+    terminal are blocked: a process that it starts imports nothing of the caller's, and must ignore these signals.
+    """
+
+    @property
+    def fifo(self) -> bool:
+        """Whether items leave in the order in which they came, whoever put them; else it is per producer."""
+
+    @property
+    def repairable(self) -> bool:
+        """Whether its queues are `RepairableQueue`s."""
+
+    @property
+    def largest_maxsize(self) -> int | None:
+        """The largest `maxsize` it can keep; 0: none; None: any."""
 
     def __call__(self, plan: QueuePlan, context: BaseContext, folder: Path, writers: int, /) -> SharedQueue:
         """Create the queue; raises OSError where the machine's limits do not allow it."""

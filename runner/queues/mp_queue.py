@@ -8,10 +8,10 @@ has left their feeder threads, and each reader that sees it puts it back for the
 from __future__ import annotations
 
 import queue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from runner.envelope import Envelope
-from runner.queues.contract import Stopped, end_reads, pickled, unpickled
+from runner.queues.contents import opened, packed
+from runner.queues.contract import Stopped, end_reads
 
 if TYPE_CHECKING:
     import multiprocessing.queues
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
     from pathlib import Path
 
+    from runner.envelope import Envelope
     from runner.planning.plan import QueuePlan
 
 _END: Final = None
@@ -30,6 +31,9 @@ _LOOK_UP_AFTER_S: Final = 0.2
 class MpQueue:
     """The supervisor's side: the queue and the number of its writers, both shared by the standard library's means."""
 
+    fifo: ClassVar[bool] = False
+    repairable: ClassVar[bool] = False
+    largest_maxsize: ClassVar[int | None] = None
     capacity: int | None = None
 
     def __init__(self, plan: QueuePlan, context: BaseContext, _folder: Path, writers: int) -> None:
@@ -97,15 +101,8 @@ class MpWriter:
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`; returns when the feeder thread has the item."""
-        envelope = envelopes[0]
-        item, is_pickled = envelope.item, False
-        if item.__class__ is not int:
-            # Left to the feeder thread, a failure would be printed and the item lost.
-            item, is_pickled = pickled(envelope), True
-        content = (
-            envelope.producer, envelope.seq, envelope.suffix, envelope.padding,
-            envelope.delivery, envelope.began, item, is_pickled,
-        )  # fmt: skip
+        # Left to the feeder thread, a failure to pickle would be printed and the item lost.
+        content = packed(envelopes[0])
         while True:
             try:
                 self._shared.put(content, timeout=_LOOK_UP_AFTER_S)
@@ -114,6 +111,9 @@ class MpWriter:
                     raise Stopped from None
             else:
                 return 1
+
+    def cut(self) -> None:
+        """Nothing to do: a put looks by itself whether to stop."""
 
     def close(self) -> None:
         """Flush; the last writer puts the token, when what all others put has left their feeder threads."""
@@ -165,16 +165,9 @@ class MpReader:
         except (EOFError, OSError):
             if not self._ended:  # nobody has cut the stream
                 raise
-        return [_opened(content) for content in contents]
+        return [opened(content) for content in contents]
 
     def cut(self) -> None:
         """See `ProcessReader.cut`; a message that was read in part is lost to the other readers too."""
         self._ended = True
         end_reads(self._shared._reader.fileno())  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
-
-
-def _opened(content: tuple[Any, ...]) -> Envelope:
-    producer, seq, suffix, padding, delivery, began, item, is_pickled = content
-    if is_pickled:
-        item = unpickled(item)
-    return Envelope(producer, seq, item, delivery, began, suffix, padding)

@@ -26,7 +26,7 @@ import fcntl
 import mmap
 import os
 from multiprocessing import reduction
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from runner.queues.gate import Gate, SideDoor, Waker, depth, nonblocking_pipe
 from runner.queues.inflight import InFlight, begun, begun_path, hand, hand_path
@@ -64,6 +64,10 @@ def _nonblocking(end: int, flags: int) -> int:
 
 class PipeQueue:
     """The supervisor's side of a pipe."""
+
+    fifo: ClassVar[bool] = True
+    repairable: ClassVar[bool] = True
+    largest_maxsize: ClassVar[int | None] = 32_768
 
     def __init__(self, plan: QueuePlan, _context: BaseContext, folder: Path, _writers: int) -> None:
         self._plan = plan

@@ -149,6 +149,9 @@ class PipeWriter:
             return TICKET.pack(writer, delivery, flags, length, envelope.began, offset)
         return self._payload.ticket(record_of(envelope), envelope.delivery, envelope.began)
 
+    def cut(self) -> None:
+        """Nothing to do: a put looks by itself whether to stop."""
+
     def close(self) -> None:
         """Close the write end."""
         os.close(self._end)

@@ -17,12 +17,13 @@ from chaos import capacity, cells, plain_queue
 from chaos.conductor import Conductor
 from chaos.tally import Tally, matrix, table
 from chaos.trial import METHODS, Act, Trial, drawn
+from runner.config.kinds import LOCK_BASED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PARTS: Final = ("trials", "failpoints", "pairs", "maxsize", "control")
-_OTHERS: Final = (("pipe", "continue"), ("pipe", "fail"), ("multiprocessing.Queue", "fail"))
+_OTHERS: Final = (("pipe", "continue"), ("pipe", "fail"), *((kind, "fail") for kind in LOCK_BASED))
 _EVERY_S: Final = 15.0
 _BLIND_CELLS: Final = 60
 _TRIES: Final = 5
