@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup test run check lint types structure docs format fuzz coverage chaos endurance theory twins scale bench speed \
-	bench-pacing bench-peers clean
+	bench-costs bench-pacing bench-peers clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
 	$(BIN)/python bench/reports.py
+
+bench-costs: .venv/.core .venv/.compiled ## what an item and a line of the log cost, and where (a minute)
+	$(BIN)/python bench/costs.py $(ARGS)
 
 bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
 	$(BIN)/python bench/pacing.py $(ARGS)

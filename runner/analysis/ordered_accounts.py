@@ -29,8 +29,8 @@ class OrderedQueue:
     """
 
     __slots__ = (
-        "bound", "capacity", "depth", "get_wait", "gets", "inside", "latency", "max_depth", "maxsize", "name", "put_ns", "put_wait",
-        "puts", "residence_ns",
+        "bound", "capacity", "depth", "get_wait", "gets", "inside", "latency", "max_depth", "maxsize", "name", "put_ns",
+        "put_wait", "puts", "residence_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, facts: QueueFacts | None = None) -> None:

@@ -135,7 +135,7 @@ class LogStream:
         self._outlet = outlet
         self._pretty = pretty
         self._rendering: Callable[[str], str] | None = None
-        self._merge: Merge | None = None
+        self._merge: Merge[str] | None = None
         self._given = array("q")
         self._next = 0.0
 
@@ -211,7 +211,7 @@ class LogStream:
         self._outlet.drain()
 
 
-def _merge(run: LiveRun) -> Merge:
+def _merge(run: LiveRun) -> Merge[str]:
     from runner.engines.closing import owners
     from runner.log.journal import Clock
     from runner.log.merge import Merge

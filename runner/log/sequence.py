@@ -14,6 +14,7 @@ from msgspec.json import encode
 
 from runner.log.events import Done, Get, Put, decoded
 from runner.log.journal import DONE, GET, PUT, RAW, Clock, item_members
+from runner.log.prefixes import Prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ class SequenceLines:
         from runner.log.render import Renderer, json_processors  # structlog: slow to import, not needed by all
 
         self._renderer = Renderer(_EPOCH, prefix, json_processors())
-        self._names = _Prefixes(prefix)
+        self._names = Prefixes(prefix)
         self._templates: dict[Speaker, dict[int, tuple[str, str]]] = {}
         self._second = -1
         self._stamp = ""
@@ -137,7 +138,7 @@ class SequenceEvents:
     """
 
     def __init__(self, prefix: Callable[[int], str]) -> None:
-        self._names = _Prefixes(prefix)
+        self._names = Prefixes(prefix)
 
     def __call__(self, records: Sequence[Record]) -> list[Event]:
         """One event each."""
@@ -161,16 +162,4 @@ class SequenceEvents:
                         delivery=what.delivery,
                     )  # fmt: skip
             found.append(event)
-        return found
-
-
-class _Prefixes(dict[int, str]):
-    """The prefix of every producer met so far."""
-
-    def __init__(self, prefix: Callable[[int], str]) -> None:
-        super().__init__()
-        self._prefix = prefix
-
-    def __missing__(self, producer: int) -> str:
-        self[producer] = found = self._prefix(producer)
         return found
