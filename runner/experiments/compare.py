@@ -161,7 +161,8 @@ def compare(*runs: str | Path | Result, out: str | Path = "runs") -> Compared:
     numbers = Numbers()
     logs = [_log(run, Path(out)) for run in runs]
     names = _names(runs, logs)
-    (first, ours), *others = [_read(name, log, numbers) for name, log in zip(names, logs, strict=True)]
+    # A run may end while others are read: where its log is now is asked again just before.
+    (first, ours), *others = [_read(name, _log(run, Path(out)), numbers) for name, run in zip(names, runs, strict=True)]
     pairs = [(side, draws(ours, theirs), theirs) for side, theirs in others]
     found = [figures(ours, theirs, agreed) for _, agreed, theirs in pairs]
     judged = iter(decided([figure for each in found for figure in each]))
