@@ -24,7 +24,7 @@ _LONGEST: Final = 60
 Runs = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN RUN…",
+        metavar="RUN",
         show_default=False,
         help="Two or more: run directories, their names, or files events.jsonl.",
     ),

@@ -161,7 +161,8 @@ def compare(*runs: str | Path | Result, out: str | Path = "runs") -> Compared:
     numbers = Numbers()
     logs = [_log(run, Path(out)) for run in runs]
     names = _names(runs, logs)
-    (first, ours), *others = [_read(name, log, numbers) for name, log in zip(names, logs, strict=True)]
+    # A run may end while others are read: where its log is now is asked again just before.
+    (first, ours), *others = [_read(name, _log(run, Path(out)), numbers) for name, run in zip(names, runs, strict=True)]
     pairs = [(side, draws(ours, theirs), theirs) for side, theirs in others]
     found = [figures(ours, theirs, agreed) for _, agreed, theirs in pairs]
     judged = iter(decided([figure for each in found for figure in each]))
@@ -182,9 +183,11 @@ def _comparison(
         lacking = [side.name for side, config in zip((first, other), configs, strict=True) if config is None]
         notes.append(f"no config is stored beside {' and '.join(lacking)}: what run.start says is compared")
         configs = [_declared(reading) for reading in readings]
+    unalike = unlike(configs[0] or {}, configs[1] or {})
     manifests = [_manifest(side) for side in (first, other)]
     if None in manifests:
         notes.append("no manifest is stored beside both: versions, host and the like are not compared")
+    around = drifts(manifests[0] or {}, manifests[1] or {})
     if agreed.different and first.plan_digest is not None and first.plan_digest == other.plan_digest:
         notes.append(f"planned_ns differs for {agreed.different:,} items though the plans are the same")
     notes += [_counted(first, other)] if first.counts != other.counts else []
@@ -193,8 +196,8 @@ def _comparison(
         other,
         agreed,
         tuple(found),
-        tuple(unlike(configs[0] or {}, configs[1] or {})),
-        None if None in manifests else tuple(drifts(manifests[0] or {}, manifests[1] or {})),
+        tuple(unalike),
+        None if None in manifests else tuple(drift for drift in around if drift not in unalike),
         tuple(notes),
     )
 
