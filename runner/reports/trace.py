@@ -8,6 +8,8 @@ The format: "Trace Event Format" (the Chromium authors): complete events (`X`), 
 instants (`i`), metadata (`M`); times in µs. How viewers bind an arrow to a slice is what Perfetto's importer does
 (`flow_tracker.cc`, `slice_tracker.cc`): slices are closed on the left and open on the right, and those of a track must
 not overlap partially. So every put and get is at least a nanosecond wide, and what follows on its track gives way.
+And an arrow is drawn from the slice that began first to the other: as a get may have begun to wait before the put
+did, its last nanosecond is a slice of its own inside it, in which the arrow ends.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from runner.log.events import (
     RunStart,
     Torn,
     WorkerDied,
-    WorkerStart,
 )
 from runner.reports.depths import Depths
 from runner.reports.flows import Flows
@@ -129,6 +130,7 @@ class _Tracing:
             ended = max(piece.ended, self._flows.latest(keys)) + 1
             track.gaps.clear()
             self._writer.operation(track, GET, piece.began, ended, _moved(gets))
+            self._writer.landing(track, "got")
         for key, get in zip(keys, gets, strict=True):
             self._flows.get(key, track)
             self._depths.get(key, get.t_ns)
@@ -140,8 +142,6 @@ class _Tracing:
                 writer.begin(event)
             case Redelivery():
                 self._redelivery(event)
-            case WorkerStart(incarnation=incarnation) if incarnation is not None and incarnation > 1:
-                writer.instant(writer.track(event.worker), "restart", event.t_ns, {"incarnation": incarnation})
             case WorkerDied():
                 writer.instant(writer.track(event.worker), "death", event.t_ns, {"why": event.why})
             case Left() | Failed() | Lost():

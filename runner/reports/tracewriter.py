@@ -103,6 +103,12 @@ class TraceWriter:
         track.at = track.ended = max(ended, track.began + 1)
         self._slice(track, name, track.began, track.ended, told)
 
+    def landing(self, track: Track, name: str) -> None:
+        """The last nanosecond of the track's last operation as a slice inside it, unless it is no wider itself."""
+        last = track.ended - 1
+        if last > track.began:
+            self._slice(track, name, last, track.ended, {})
+
     def slice(self, track: Track, name: str, began: int, ended: int, told: Mapping[str, Any]) -> None:
         """Work or a pause, as far as what is drawn on its track leaves room: after it, or in one gap of it."""
         if ended > track.at:
