@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from runner.api import Result
     from runner.engines.simulated import Simulated
-    from runner.experiments.rerun import Drift
+    from runner.experiments.drifts import Drift
 
 _SIGNALS: Final = 128
 _FACTS: Final = ("versions", "implementation", "host", "cpu", "kernel", "machine", "git", "started", "command_line")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from runner.errors import LogError, StoreError, UsageError
-from runner.experiments.rerun import drifts
+from runner.experiments.drifts import drifts
 from runner.experiments.sweep_plan import Slot
 from runner.experiments.sweep_rows import ROWS, Row, Rows, as_csv, columns, fields, line_of
 from runner.log.rundir import RunDir, plain_name
