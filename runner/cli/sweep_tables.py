@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.cli.tables import table
 from runner.config.bounds import SECONDS, kind_of
+from runner.experiments.sweep_figures import value_of
 from runner.figures import NONE, duration, number
 
 if TYPE_CHECKING:
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 MOST_CELLS: Final = 100
 """So many are shown; all of them are in sweep.csv."""
 _FIGURES: Final = ("makespan_s", "throughput", "latency.mean", "latency.p99")
-
-
-def cell_name(settings: Mapping[str, Any]) -> str:
-    """A cell in words: `consumers.consume.count=2, queues.main.kind=pipe`."""
-    return ", ".join(f"{path}={value_of(value)}" for path, value in settings.items()) or "the base"
-
-
-def value_of(value: Any) -> str:
-    """A value as a sweep file could hold it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def planned(plan: SweepPlan, expected: SweepForecast) -> list[Table | str]:

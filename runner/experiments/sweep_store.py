@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from runner.errors import LogError, StoreError, UsageError
 from runner.experiments.drifts import drifts
+from runner.experiments.sweep_figures import SweepFigures
 from runner.experiments.sweep_plan import Slot
 from runner.experiments.sweep_rows import ROWS, Row, Rows, as_csv, columns, fields, line_of
 from runner.log.rundir import RunDir, plain_name
@@ -56,10 +57,25 @@ class StoredSweep:
     rows: tuple[Row, ...]
     faults: tuple[str, ...]
 
+    @property
+    def size(self) -> int:
+        """Number of the sweep's runs, those that have not ended included."""
+        return len(self.manifest["cells"]) * int(self.manifest["repeat"])
+
+    @property
+    def figures(self) -> SweepFigures:
+        """What its rows say, in medians and intervals."""
+        return SweepFigures(self.manifest["axes"], [cell["settings"] for cell in self.manifest["cells"]], self.rows)
+
 
 def folder_name(plan: SweepPlan) -> str:
     """`<name>-<8 hex of its digest>`."""
     return f"{plain_name(plan.name)}-{plan.digest[:8]}"
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is one of a sweep."""
+    return (folder / MANIFEST).is_file()
 
 
 def read_sweep(folder: str | Path) -> StoredSweep:
@@ -71,7 +87,7 @@ def read_sweep(folder: str | Path) -> StoredSweep:
     path = Path(folder)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        digest, _ = manifest["digest"], manifest["cells"]
+        digest, _, _ = manifest["digest"], manifest["axes"], [cell["settings"] for cell in manifest["cells"]]
     except FileNotFoundError:
         raise LogError(f"{path}: has no {MANIFEST}; is it the folder of a sweep?") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
