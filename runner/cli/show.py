@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.cli.options import AsJson, Out, RunName  # noqa: TC001 - typer reads annotations
-from runner.cli.streams import console, put_out
+from runner.cli.streams import console, put_out, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 
 def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> None:
-    """Show a stored run: what it was, and its figures.
+    """Show a stored run: what it was, and its figures. Of a sweep, named by its folder, the table of its cells.
 
     With --json, the run's summary.json. Of a run that goes on, or whose supervisor was killed, the figures are what its
     journals hold so far, with the status `running`.
 
       mprun show
       mprun show runs/20260101T120000Z-default-1a2b --json | jq .latency.p99
+      mprun show runs/queue-kinds-1a2b3c4d
     """
     from runner.errors import LogError
-    from runner.log.rundir import MANIFEST, find
+    from runner.log.rundir import MANIFEST, find, is_sweep
 
     stored = find(run, Path(out))
+    if is_sweep(stored.path):
+        _show_sweep(stored.path, as_json=as_json)
+        return
     if as_json:
         put_out(json.dumps(figures(stored), indent=2, ensure_ascii=False) + "\n")
         return
@@ -43,6 +47,22 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
 
     found = figures(stored)
     put_out(tables.drawn([*tables.closing(found), *improvement(found, stored)], console()))
+
+
+def _show_sweep(folder: Path, *, as_json: bool) -> None:
+    from runner.experiments.sweep_store import read_sweep
+
+    found = read_sweep(folder)
+    if as_json:
+        put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        from runner.cli import tables
+        from runner.cli.sweep_tables import ended
+
+        told = f"{found.manifest['name']}: {len(found.rows):,} of {found.size:,} runs have ended"
+        put_out(tables.drawn([told, *ended(found)], console()))
+    for fault in found.faults:
+        say(f"warning: {fault}")
 
 
 def figures(stored: RunDir) -> Mapping[str, Any]:

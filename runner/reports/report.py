@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import UsageError
-from runner.experiments.sweep_store import is_sweep
+from runner.log.rundir import is_sweep
 from runner.reports import library, sections
 from runner.reports.facts import facts
 from runner.reports.frame import page
 from runner.reports.headline import lead
 from runner.reports.reduction import Reduction
 from runner.reports.source import source, whole_or_not_at_all
-from runner.reports.sweep_report import sweep_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +51,8 @@ def report(
     """
     complaints: Sequence[str]
     if is_sweep(Path(run)):
+        from runner.reports.sweep_report import sweep_page
+
         folder = Path(run).resolve()
         html, complaints = sweep_page(folder, metrics)
     elif metrics:

@@ -45,9 +45,11 @@ def share(value: float | None) -> str:
 def medians(figures: SweepFigures, metric: str, axis: str) -> str:
     """A metric: a row for each combination of the other axes, a column for each value of this one."""
     shown = shown_as(metric)
-    return _pivot(
-        f"{metric}: median of the repeats", figures, axis, lambda cell, _: spelt(figures.estimate(metric, cell), shown)
-    )
+
+    def median(cell: int, _: int) -> str:
+        return spelt(figures.estimate(metric, cell), shown)
+
+    return _pivot(f"{metric} by {axis}: median of the repeats", figures, axis, median)
 
 
 def changes(figures: SweepFigures, metric: str, axis: str) -> str:
@@ -56,7 +58,7 @@ def changes(figures: SweepFigures, metric: str, axis: str) -> str:
     def changed(cell: int, first: int) -> str:
         return "1" if cell == first else spelt(figures.ratio(metric, cell, first), percent)
 
-    return _pivot(f"{metric}: change against the first of the row, seed by seed", figures, axis, changed)
+    return _pivot(f"{metric} by {axis}: change against the first of the row, seed by seed", figures, axis, changed)
 
 
 def _pivot(title: str, figures: SweepFigures, axis: str, cell_text: Callable[[int, int], str]) -> str:
@@ -69,7 +71,7 @@ def _pivot(title: str, figures: SweepFigures, axis: str, cell_text: Callable[[in
         cells = {value_of(value): cell_text(cell, first) for value, cell in line.points}
         heads = named(others, line.others) or ["all"]
         rows.append([*heads, *(cells.get(value, NONE) for value in values)])
-    columns = [*(others or [""]), *(f"{axis}={value}" for value in values)]
+    columns = [*(others or [""]), *values]
     if len(lines) > MOST_ROWS:
         title = f"{title}; the first {MOST_ROWS} of {len(lines):,} rows"
     return table(title, columns, rows, texts=len(others) or 1)
