@@ -102,7 +102,7 @@ def test_a_metric_that_is_none(metric: str, told: str, small: runner.Sweep) -> N
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     """A sweep that is not finished, whose rows were changed by hand, and of which runs failed."""
     base = {**SWEEP["base"], "faults": [{"raise": "c-0", "after": {"gets": 5}}]}
-    failing = {**SWEEP, "base": base, "matrix": {COUNT: [1, 2, 4], "on_error": ["fail", "skip"]}}
+    failing = {**SWEEP, "base": base, "matrix": {COUNT: [1, 2, 4], "on_error.policy": ["fail", "skip"]}}
     folder = runner.sweep(failing, tmp_path).folder
     rows = (folder / "sweep.jsonl").read_text().splitlines(keepends=True)
     (folder / "sweep.jsonl").write_text("".join([rows[0].replace('"wall_s":', '"wall_s":1', 1), *rows[1:-2], "half"]))

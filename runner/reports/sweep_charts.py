@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.config.bounds import SECONDS, kind_of
 from runner.experiments.sweep_figures import cell_name, value_of
+from runner.experiments.sweep_rows import is_share, is_time
 from runner.reports.charts import label, plot
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ Point = tuple[Any, "Estimate"]
 
 
 def unit_of(metric: str) -> str:
-    """`seconds`, `items per second`, or nothing for a count."""
-    if kind_of(metric) == SECONDS:
+    """`seconds`, `items per second`, `share`, or nothing for a count."""
+    if is_share(metric):
+        return "share of 1"
+    if is_time(metric):
         return "seconds"
     return "items per second" if metric == "throughput" else ""
 

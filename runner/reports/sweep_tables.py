@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.config.bounds import SECONDS, kind_of
 from runner.experiments.sweep_figures import value_of
+from runner.experiments.sweep_rows import is_share, is_time
 from runner.figures import NONE, duration, number
 from runner.reports.tables import table
 
@@ -29,7 +29,7 @@ def spelt(found: Estimate, shown: Callable[[float | None], str]) -> str:
 
 def shown_as(metric: str) -> Callable[[float | None], str]:
     """How values of a metric are written."""
-    return duration if kind_of(metric) == SECONDS else number
+    return share if is_share(metric) else duration if is_time(metric) else number
 
 
 def percent(value: float | None) -> str:
