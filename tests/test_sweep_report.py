@@ -12,6 +12,7 @@ from pages import HOSTILE, Reader, press, seen
 
 import runner
 from runner.cli.app import execute
+from runner.config.load import loads
 from runner.errors import LogError, UsageError
 from runner.experiments.sweep_figures import SweepFigures
 from runner.experiments.sweep_rows import Row
@@ -84,6 +85,19 @@ def test_metrics_are_chosen(small: runner.Sweep) -> None:
     assert page.texts["h2"] == [
         f"Speed-up: {COUNT}", "sojourn.p90", "queues.main.max_depth", "All metrics", "Expectations", "The sweep",
     ]  # fmt: skip
+
+
+def test_a_groups_utilization_is_the_mean_over_its_workers(small: runner.Sweep) -> None:
+    (row,) = [row for row in small.rows if row.cell == 5 and row.repeat == 0]
+    base = {**SWEEP["base"], "seed": row.seed, "consumers": {"c": {**SWEEP["base"]["consumers"]["c"], "count": 4}}}
+    workers = runner.simulate(loads(json.dumps(base)), store=False).summary["workers"]
+    shares = [worker["utilization"] for name, worker in workers.items() if name.startswith("c-")]
+    assert len(shares) == 4
+    assert row.metrics["groups.c.utilization"] == pytest.approx(sum(shares) / 4)
+    assert "groups.c.utilization" in page_of(small.folder).texts["h2"]
+    share = small.figures.estimate("groups.c.utilization", 5).median
+    assert share is not None
+    assert any(text.startswith(f"{100 * share:.1f} % (") for text in page_of(small.folder).texts["td"])
 
 
 @pytest.mark.parametrize(

@@ -125,4 +125,4 @@ def _line(name: str, points: Sequence[Point], place: int, *, numeric: bool, fact
 
 def shown_lines(lines: Sequence[Line]) -> str:
     """A sentence where not every line is drawn; empty where each is."""
-    return f"Drawn are {MOST_LINES} of {len(lines):,} lines; all are in the table." if len(lines) > MOST_LINES else ""
+    return f"Drawn are {MOST_LINES} of {len(lines):,} lines; the table has more." if len(lines) > MOST_LINES else ""

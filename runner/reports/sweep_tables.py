@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST_CELLS: Final = 200
 """Cells in a table of all metrics; sweep.csv has all."""
-MOST_ROWS: Final = 500
+MOST_ROWS: Final = 100
 """Lines in a table along an axis."""
 
 
@@ -91,7 +91,8 @@ def speed_ups(found: Sequence[SpeedUp], axis: str) -> str:
         for each in found[:MOST_ROWS]
     ]  # fmt: skip
     columns = [*others, axis, "speed-up", "efficiency", "seeds"]
-    return table(f"Speed-up with more of {axis}", columns, rows, texts=len(others))
+    more = f"; the first {MOST_ROWS} of {len(found):,} rows" if len(found) > MOST_ROWS else ""
+    return table(f"Speed-up with more of {axis}{more}", columns, rows, texts=len(others))
 
 
 def everything(figures: SweepFigures) -> str:
