@@ -12,7 +12,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz chaos endurance bench bench-pacing clean
+.PHONY: help setup test run check lint types structure docs format fuzz coverage chaos endurance theory twins scale bench speed \
+	bench-costs bench-pacing bench-peers clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,23 +48,44 @@ format: setup ## ruff rewrites the sources
 fuzz: setup ## 100,000 texts read as configs (minutes)
 	MPRUN_FUZZ_TEXTS=100000 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/test_fuzz_config.py $(ARGS)
 
+coverage: setup ## how often the intervals of `mprun compare` contain the truth, of 100 repetitions (minutes)
+	PYTHONPATH=tests $(BIN)/python -m repetitions $(ARGS)
+
 chaos: setup ## 1,000 trials in which workers are killed, a failpoint on every line, the controls (most of an hour)
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-endurance: setup ## killed supervisors, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
+endurance: setup ## killed supervisors and sweeps, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\
-		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py) $(ARGS)
+		nasty_user_code.py hang.py faults.py supervisor_killed.py terminal.py full_store.py leaks.py sweep_killed.py) $(ARGS)
+
+theory: setup ## queueing theory against simulation, 30 seeds of 100,000 items each (minutes)
+	MPRUN_THEORY=1 $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/test_simulation_theory.py $(ARGS)
+
+twins: setup ## docs/explanation/twins.md: every example for real, beside its simulation (minutes)
+	$(BIN)/python bench/twin_table.py --output docs/explanation/twins.md $(ARGS)
+
+speed: setup ## the simulation against the same models in SimPy, and with 10⁴ to 10⁷ items (ten minutes)
+	PYTHONPATH=tests $(BIN)/python bench/simulation.py $(ARGS)
 
 bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts, traces and reports (minutes)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
 	$(BIN)/python bench/reports.py
 
+bench-costs: .venv/.core .venv/.compiled ## what an item and a line of the log cost, and where (a minute)
+	$(BIN)/python bench/costs.py $(ARGS)
+
 bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two minutes)
 	$(BIN)/python bench/pacing.py $(ARGS)
 
+bench-peers: .venv/.core .venv/.compiled .venv-peers/.all ## mprun beside its peers, into docs/explanation/peers.md (minutes)
+	$(BIN)/python bench/peers.py --python .venv-peers/bin/python --page docs/explanation/peers.md $(ARGS)
+
+scale: .venv/.core .venv/.compiled ## 500 producers and 500 consumers under fork and forkserver (minutes)
+	$(BIN)/python bench/scale.py $(ARGS)
+
 clean: ## remove all that make made; runs/ stays
-	rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find runner tests bench configs docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing `venv` puts there: its presence says that the environment is whole.
@@ -85,6 +107,14 @@ clean: ## remove all that make made; runs/ stays
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install --editable '.[analysis,report]' --group dev
 	@touch .venv/.core $@
+
+# One after the other where they cannot all be had (faster-fifo is compiled): bench/peers.py says which are missing.
+.venv-peers/.all: pyproject.toml | .venv/bin/pip
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip -qq install --upgrade 'pip>=25.1'
+	.venv-peers/bin/python -m pip -qq install --group peers || \
+		for peer in faster-fifo joblib mpire; do .venv-peers/bin/python -m pip -qq install $$peer || true; done
+	@touch $@
 
 # Where PYTHONDONTWRITEBYTECODE is set, every start would compile the package anew.
 .venv/.compiled: $(SOURCES) | .venv/bin/pip

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[list[str], float | None]] = {
     "mprun --version": ([MPRUN, "--version"], 0.1),
     "mprun --help": ([MPRUN, "--help"], 0.3),
     "mprun validate": ([MPRUN, "validate", str(CONFIG)], 0.4),
+    "mprun simulate": ([MPRUN, "simulate", str(CONFIG)], 0.5),
     "mprun, 20 items": ([MPRUN, str(CONFIG), "--time-scale", "0"], 0.8),
 }
 

@@ -12,22 +12,29 @@ if TYPE_CHECKING:
     from runner.config.load import load
     from runner.errors import ConfigError
     from runner.experiments.advise import Advice, advise
+    from runner.experiments.compare import Compared, compare
     from runner.experiments.fit import Fitted, fit
+    from runner.experiments.relation import events
     from runner.experiments.rerun import Rerun, rerun
+    from runner.experiments.sweep import Sweep, sweep
     from runner.experiments.twin import Twin, twin
     from runner.reports.report import report
     from runner.reports.trace import trace
 
 __all__ = [
     "Advice",
+    "Compared",
     "ConfigError",
     "Fitted",
     "Rerun",
     "Result",
+    "Sweep",
     "Twin",
     "__version__",
     "advise",
     "audit",
+    "compare",
+    "events",
     "fit",
     "load",
     "plan",
@@ -35,6 +42,7 @@ __all__ = [
     "rerun",
     "run",
     "simulate",
+    "sweep",
     "trace",
     "twin",
 ]
@@ -44,7 +52,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Advice": "runner.experiments.advise",
     "advise": "runner.experiments.advise",
+    "Compared": "runner.experiments.compare",
+    "compare": "runner.experiments.compare",
     "ConfigError": "runner.errors",
+    "events": "runner.experiments.relation",
     "Result": "runner.api",
     "Fitted": "runner.experiments.fit",
     "fit": "runner.experiments.fit",
@@ -56,6 +67,8 @@ _HOMES = {
     "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
+    "Sweep": "runner.experiments.sweep",
+    "sweep": "runner.experiments.sweep",
     "trace": "runner.reports.trace",
     "Twin": "runner.experiments.twin",
     "twin": "runner.experiments.twin",

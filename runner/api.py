@@ -14,14 +14,14 @@ from runner.analysis.analyse import analyse
 from runner.config.simulable import SIMULATION, simulable
 from runner.engines import engine
 from runner.engines.closing import settle, write_log
+from runner.engines.contract import SimulationWatch
 from runner.engines.signals import Signals
 from runner.errors import ConfigError, ExitCode, LogError, StoreError
 from runner.log import depths, rundir
 from runner.log.chronicle import Chronicle
-from runner.log.events import SCHEMA, records
+from runner.log.events import records
 from runner.log.manifest import manifest
 from runner.planning.resolve import plan as resolved
-from runner.planning.resolve import summary_of
 from runner.standard import open_standard_streams
 
 if TYPE_CHECKING:
@@ -48,12 +48,14 @@ class Result:
         summary: The content of its summary.json.
         exit_code: What the command line exits with: 0 ok, 1 failed, 3 an expectation not met, 128 + n by signal n.
         verdict: Whether its log is consistent, with every violation found.
+        reason: Why it did not complete; None where it did.
     """
 
     run_dir: Path
     summary: Mapping[str, Any]
     exit_code: int
     verdict: Verdict
+    reason: str | None = None
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events of the log, one after another, in the order of time."""
@@ -94,9 +96,8 @@ def run(
         try:
             facts = _prepare(store, planned, command_line or sys.argv, overrides or {})
             if planned.engine == SIMULATION:
-                return _simulate(store, planned, signals, facts, started)
+                return _simulate(store, planned, signals, facts, started, watch)
             with contextlib.closing(Chronicle(store.journals)) as chronicle:
-                _enter_start(chronicle, store, planned)
                 outcome = engine(planned.engine)(planned, store.journals, chronicle, signals, watch)
                 return _conclude(store, planned, chronicle, outcome, facts, started)
         except ConfigError:
@@ -166,21 +167,6 @@ def _prepare(store: RunDir, planned: Plan, command_line: list[str], overrides: M
     return facts
 
 
-def _enter_start(chronicle: Chronicle, store: RunDir, planned: Plan) -> None:
-    chronicle.add(
-        "run.start",
-        run=store.name,
-        name=planned.name,
-        seed=planned.seed,
-        engine=planned.engine,
-        start_method=planned.start_method,
-        config_digest=planned.config_digest,
-        plan_digest=planned.plan_digest,
-        schema=SCHEMA,
-        **summary_of(planned),
-    )
-
-
 def _unstored(store: RunDir, error: OSError) -> StoreError:
     """What is said of a run whose store cannot be written; its manifest does not go on saying that it runs."""
     why = error.strerror or str(error)
@@ -209,11 +195,14 @@ def _conclude(
     return _complete(store, summary, verdict, facts)
 
 
-def _simulate(store: RunDir, planned: Plan, signals: Signals, facts: dict[str, Any], started: float) -> Result:
+def _simulate(
+    store: RunDir, planned: Plan, signals: Signals, facts: dict[str, Any], started: float, watch: object
+) -> Result:
     """A simulation tells what happens in order: it is written and judged at once, without journals."""
     from runner.engines.simulated import stored  # as in `simulate`
 
-    outcome, summary, verdict, events_digest = stored(planned, store.name, store.events, signals, started)
+    looks = watch if isinstance(watch, SimulationWatch) else None
+    outcome, summary, verdict, events_digest = stored(planned, store.name, store.events, signals, started, looks)
     facts |= {"reason": outcome.reason, "events_sha256": events_digest}
     return _complete(store, summary, verdict, facts)
 
@@ -224,4 +213,4 @@ def _complete(store: RunDir, summary: Summary, verdict: Verdict, facts: dict[str
     store.write_json(rundir.SUMMARY, summary.to_dict())
     store.write_json(rundir.MANIFEST, {**facts, "status": summary.status, "exit_code": code})
     store.drop_journals()
-    return Result(store.path, summary.to_dict(), code, verdict)
+    return Result(store.path, summary.to_dict(), code, verdict, facts["reason"])

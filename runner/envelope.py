@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PACKED: Final = struct.Struct("<IHHqqq")
+"""A whole number of 64 bits with who it is, in tickets and journals: producer, delivery, 0, seq, began, item."""
+
+_BEYOND: Final = 1 << 63
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -31,3 +41,33 @@ class Envelope(msgspec.Struct, gc=False):
     padding: bytes = b""
     fragment: bytes | None = None
     skip: int = 0
+
+
+class Batch(list[Envelope]):
+    """Items of one write or read that queue and journal need not pack each for itself.
+
+    Attributes:
+        packed: The first of them, or all, as `packed` gives them; None: nobody has packed them, or they cannot be.
+    """
+
+    __slots__ = ("packed",)
+
+    def __init__(self, envelopes: Sequence[Envelope], content: bytes | None = None) -> None:
+        super().__init__(envelopes)
+        self.packed = content
+
+
+def packed(envelopes: Sequence[Envelope]) -> bytes | None:
+    """Whole numbers, each as PACKED; None where one is anything else, or bears a suffix or a padding."""
+    fields: list[int] = []
+    for one in envelopes:
+        item = one.item
+        if item.__class__ is not int or one.suffix or one.padding or not -_BEYOND <= item < _BEYOND:
+            return None
+        fields += (one.producer, one.delivery, 0, one.seq, one.began, item)
+    return _structs(len(envelopes)).pack(*fields)
+
+
+@cache
+def _structs(count: int) -> struct.Struct:
+    return struct.Struct("<" + count * PACKED.format[1:])

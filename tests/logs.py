@@ -297,6 +297,6 @@ def text_of(records: Iterable[Record]) -> str:
 
 def events_of(records: Iterable[Record]) -> list[events.Event]:
     """Return a log as `runner.log.events.read` yields it."""
-    decoded, problems = events._decode(text_of(records).encode())
+    decoded, problems = events.decode(text_of(records).encode())
     assert not problems, problems
     return decoded

@@ -74,7 +74,7 @@ class TestMain:
 
     @pytest.mark.parametrize(
         "command",
-        ["run", "simulate", "validate", "plan", "config", "schema", "show", "runs", "audit", "twin", "advise"],
+        ["run", "simulate", "validate", "plan", "config", "schema", "show", "runs", "audit", "twin", "advise", "sweep"],
     )
     def test_every_command_explains_itself_with_an_example(self, command: str, capfd: Capture) -> None:
         assert execute([command, "--help"]) == 0

@@ -69,8 +69,11 @@ def expected(producers: int, items: int) -> Counter[tuple[str, str]]:
     return Counter((f"p-{k}:{seq}", repr(seq)) for k in range(producers) for seq in range(items))
 
 
-@pytest.mark.parametrize("way", [*WAYS, *MORE_WAYS], ids=str)
-@pytest.mark.parametrize(("producers", "consumers"), [(1, 1), (3, 2)])
+@pytest.mark.parametrize(
+    ("way", "producers", "consumers"),
+    [*((way, *counts) for way in WAYS for counts in ((1, 1), (3, 2))), *((way, 3, 2) for way in MORE_WAYS)],
+    ids=str,
+)
 def test_delivers_every_item_once(way: Way, producers: int, consumers: int, tmp_path: Path) -> None:
     ran = execute(
         f"{way.keys}queues: {{main: {way.queue}}}\n"

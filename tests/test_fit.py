@@ -31,6 +31,9 @@ CONFIGS = {
     "stages: {s: {from: a, to: b, count: 2, busy: 8ms}}\nconsumers: {c: {from: b, sleep: 1ms}}\n",
     "user code": "producers: {p: {items: 30, sleep: 1ms}}\n"
     f'consumers: {{c: {{count: 2, call: {{target: "nowhere:work", model: {EXPONENTIAL}}}}}}}\n',
+    "open pacing": "queues: {q: {maxsize: 2}}\n"
+    f"producers: {{p: {{count: 2, items: 40, pacing: open, sleep: {EXPONENTIAL}}}}}\n"
+    f"consumers: {{c: {{sleep: {EXPONENTIAL}}}}}\n",
     "ended by the clock": f"duration: 1s\nproducers: {{p: {{count: 2, sleep: {EXPONENTIAL}}}}}\n"
     f"consumers: {{c: {{count: 2, sleep: {EXPONENTIAL}}}}}\n",
 }
@@ -73,6 +76,15 @@ def test_deaths_and_pauses_on_purpose_are_kept_and_scaled(tmp_path: Path) -> Non
     again = runner.simulate(load(tmp_path / "fitted.yaml"), store=False)
     assert again.summary["items"]["redelivered"] == original.summary["items"]["redelivered"] == 1
     assert again.summary["makespan_s"] == pytest.approx(original.summary["makespan_s"], rel=0.05)
+
+
+def test_open_pacing_is_recorded_from_due_to_due_across_deaths_and_pauses(tmp_path: Path) -> None:
+    faults = "faults: [{kill: p-1, after: {puts: 9}}, {pause: p-0, after: {puts: 5}, for: 90ms}]\n"
+    text = CONFIGS["open pacing"] + faults
+    original = stored(text, tmp_path)
+    fit(original.run_dir, tmp_path / "fitted.yaml")
+    again = runner.simulate(load(tmp_path / "fitted.yaml"), store=False)
+    assert instants(again.events()) == instants(original.events())
 
 
 def test_the_empirical_law_gives_nearly_the_same_latency(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import within
 
-from runner.envelope import Envelope
+from runner.envelope import Envelope, packed
 from runner.log.journal import (
     DONE,
     GET,
@@ -113,13 +113,46 @@ def written(path: Path) -> list[Record]:
     for instant in range(4):
         writer.log(PUT, envelope(instant), instant, 0, None)
         writer.log(GET, envelope("text" * 20, suffix=".1"), instant, 0, 1)
+    writer.log_packed(PUT, many(3), 9, 0)
+    writer.log(DONE, envelope(4), 9, 0, 1)
     writer.close()
     return read_all(path)
+
+
+def many(count: int) -> bytes:
+    content = packed([envelope(item) for item in range(count)])
+    assert content is not None
+    return content
+
+
+@pytest.mark.parametrize("slots", [1, 7, 1000])
+def test_the_items_of_one_write_or_read_come_out_one_by_one(slots: int, tmp_path: Path) -> None:
+    """As if each had been logged by itself, through pads and windows; only all of them are there, or none is."""
+    single, together = JournalWriter(tmp_path / "single"), JournalWriter(tmp_path / "together")
+    for instant in range(200):
+        batch = [
+            envelope(7 - item, seq=item, producer=item % 5, delivery=1 + item % 2) for item in range(instant % 129)
+        ]
+        for one in batch:
+            one.began = instant - one.seq
+            single.log(PUT, one, instant, 5, None)
+        for one in batch:
+            single.log(GET, one, instant, 6, one.seq)
+        content = packed(batch)
+        assert content is not None
+        for kind, wait in ((PUT, 5), (GET, 6)) if batch else ():
+            together.log_packed(kind, content, instant, wait)
+        for writer in (single, together):
+            writer.log(DONE, envelope("text" if instant % 3 else instant), instant, 0, 0)
+    single.close()
+    together.close()
+    assert read_all(tmp_path / "together", slots) == read_all(tmp_path / "single")
 
 
 def test_a_file_cut_at_any_byte_gives_a_prefix(tmp_path: Path) -> None:
     """As a copy that was broken off may be."""
     complete = written(tmp_path / "j")
+    torn = [9, 10]  # records, of the three of one write
     data = (tmp_path / "j").read_bytes().rstrip(b"\0")
     with within(30):
         for length in range(len(data)):
@@ -128,13 +161,14 @@ def test_a_file_cut_at_any_byte_gives_a_prefix(tmp_path: Path) -> None:
                 found = read_all(tmp_path / "cut", slots)
                 assert found == complete[: len(found)]
                 assert len(found) < len(complete)
+                assert len(found) not in torn
 
 
 def test_a_record_without_its_kind_is_not_there_yet(tmp_path: Path) -> None:
     complete = written(tmp_path / "j")
     data = bytearray((tmp_path / "j").read_bytes())
     place = 0
-    for count, record in enumerate(complete):
+    for count, record in enumerate(complete[:8]):
         torn = bytearray(data)
         torn[place + SLOT - 1] = 0
         (tmp_path / "torn").write_bytes(torn)

@@ -112,6 +112,17 @@ def test_a_death_ends_its_run_and_names_the_kind(installed: None, tmp_path: Path
     ran.assert_accounted()
 
 
+def test_a_kind_that_says_it_is_repairable_is_repaired(installs: Callable[[Path], None], tmp_path: Path) -> None:
+    source = "from runner.queues.pipe import PipeQueue\nclass Good(PipeQueue): largest_maxsize = 7\n"
+    installs(made_up(tmp_path, source, "good = made_up:Good"))
+    text = SPOOL.replace("{kind: spool}", "{kind: good, maxsize: 7}") + "on_death: {policy: restart}\n"
+    ran = execute(f"start_method: fork\n{text}faults: [{{kill: c-0, after: {{gets: 2}}}}]", tmp_path)
+    ran.assert_ok()
+    assert ran.result.summary["items"]["redelivered"] == 1
+    assert ran.events[0]["queues"]["main"]["fifo"] is True
+    assert "8 is too large; at most 7 for kind good" in problem_with(text.replace("7", "8"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [

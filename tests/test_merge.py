@@ -42,7 +42,7 @@ def owner(folder: Path, name: str) -> Owner:
     return Owner(name, "in", "out", folder / f"{name}.journal")
 
 
-def merge(owners: list[Owner], chronicle: Chronicle) -> Merge:
+def merge(owners: list[Owner], chronicle: Chronicle) -> Merge[str]:
     return Merge(owners, chronicle, Renderer(Clock(0, 0), "p-{}:".format, json_processors()))
 
 
@@ -53,7 +53,7 @@ def write(target: Owner, instants: list[int], item: Any = 1) -> None:
     writer.close()
 
 
-def drained(merged: Merge, until: int = ALL) -> list[dict[str, Any]]:
+def drained(merged: Merge[str], until: int = ALL) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with within(30):
         while lines := merged.batch(until):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ from runner.analysis.closing import close
 from runner.analysis.gap import PARTS, gap
 from runner.analysis.ledger import Ledger
 from runner.config.load import loads
+from runner.engines import launch, process_worker
+from runner.log.journal import PUT, JournalWriter
 from runner.planning.pacing import due_ns
 from runner.planning.resolve import plan
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from simulations import Gone
 
     from runner.analysis.violations import Verdict
+    from runner.engines.process_worker import Job
+    from runner.envelope import Envelope
     from runner.planning.plan import WorkerPlan
 
 S = 1_000_000_000
@@ -312,3 +318,28 @@ class TestReal:
         assert (ran.result.exit_code, len(ran.of("worker.restart"))) == (0, 1)
         assert due(ran.of("put"), "p-0") == {seq: due_ns(one, seq) for seq in range(30)}
         assert max(put["late_ns"] for put in ran.of("put") if int(put["id"][4:]) >= 20) > 20_000_000
+
+    def test_a_put_that_is_made_good_for_the_dead_tells_its_lateness(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first incarnation dies between a put and its line in the journal, which the supervisor then writes."""
+
+        def main(job: Job) -> None:
+            log = JournalWriter.log
+
+            def last_words(self: JournalWriter, kind: int, envelope: Envelope, *figures: Any) -> None:
+                if kind == PUT and envelope.seq == 7:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                log(self, kind, envelope, *figures)
+
+            if job.incarnation == 1 and job.worker.group.target is not None:
+                monkeypatch.setattr(JournalWriter, "log", last_words)
+            process_worker.main(job)
+
+        monkeypatch.setattr(launch, "main", main)
+        text = f"producers: {{p: {{items: 15, pacing: open, sleep: {LAW}}}}}\nconsumers: {{c: {{}}}}"
+        ran = execute(text, tmp_path, start_method="fork")
+        [made_good] = [put for put in ran.of("put") if put.get("recovered")]
+        assert (ran.result.exit_code, made_good["id"]) == (0, "p-0:7")
+        [one] = [each for each in plan(loads(text)).workers() if each.group.target is not None]
+        assert due(ran.of("put"), "p-0") == {seq: due_ns(one, seq) for seq in range(15)}

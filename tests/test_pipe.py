@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import START_METHODS, Ran, execute, until, within
 
-from runner.envelope import Envelope
+from runner.envelope import Batch, Envelope, packed
 from runner.planning.plan import QueuePlan
 from runner.queues.contract import Stopped, UnsendableItem
 from runner.queues.pipe import PipeQueue
@@ -88,6 +88,28 @@ def test_a_write_takes_128_and_a_read_no_more_than_batch_and_limit(tmp_path: Pat
     writer, reader = ends.writer(), ends.reader()
     assert writer.put(envelopes(*range(200))) == 128
     assert [len(reader.get(limit)) for limit in (7, 1000, 1000)] == [7, 100, 21]
+    ends.queue.close()
+
+
+@pytest.mark.parametrize("maxsize", [0, 3])
+def test_a_batch_of_whole_numbers_is_packed_once_for_queue_and_journal(maxsize: int, tmp_path: Path) -> None:
+    """On both ends it says what `packed` gives, of no more than was written or read; of other items it says nothing."""
+    ends = Ends(tmp_path, maxsize, batch=100)
+    writer, reader = ends.writer(), ends.reader()
+    for sent in (envelopes(*range(-2, 1)), envelopes(2**63 - 1, -(2**63), delivery=2)):
+        batch = Batch(sent)
+        count = writer.put(batch)
+        got = reader.get(100)
+        assert count == len(sent)
+        assert got == sent
+        assert isinstance(got, Batch)
+        assert got.packed == batch.packed == packed(sent) is not None
+    for odd in (envelopes(1, "x"), envelopes(1, 2**63), envelopes(1, True), envelopes(1, 2, suffix=".0"),
+                envelopes(1, 2, padding=b"x")):  # fmt: skip
+        batch = Batch(odd)
+        assert writer.put(batch) == 2
+        assert reader.get(100) == odd
+        assert batch.packed is packed(odd) is None
     ends.queue.close()
 
 

@@ -362,9 +362,7 @@ def test_no_worker_outlives_a_killed_supervisor(method: str, kind: str, tmp_path
         flag.unlink()
 
 
-@pytest.mark.parametrize(
-    ("method", "kind"), [*((method, "pipe") for method in START_METHODS), ("fork", MANAGER), ("forkserver", MANAGER)]
-)
+@pytest.mark.parametrize(("method", "kind"), [*((method, "pipe") for method in START_METHODS), ("fork", MANAGER)])
 def test_a_terminals_ctrl_c_while_workers_start_is_obeyed_in_silence(method: str, kind: str, tmp_path: Path) -> None:
     """It reaches every process, also one that has only just begun."""
     script = f"""
@@ -418,7 +416,6 @@ def inventory() -> dict[str, Any]:
         ("fork", "multiprocessing.Queue", 1000),
         ("forkserver", "pipe", 1000),
         ("forkserver", "multiprocessing.Queue", 3),
-        ("fork", "multiprocessing.SimpleQueue", 3),
         ("forkserver", MANAGER, 3),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from runner.envelope import Envelope
 from runner.log.events import Event, RunStart, read
 from runner.log.journal import DONE, GET, PUT, Clock, JournalReader, JournalWriter
+from runner.log.merge import Owner
 from runner.log.render import Renderer, json_processors, pretty_processors
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def journalled(folder: Path, write: Callable[[JournalWriter], None], renderer: R
     write(writer)
     writer.close()
     reader = JournalReader(folder / "j")
-    lines = renderer.lines("s-0", "a", "b")(reader.read(10_000))
+    lines = renderer.lines(Owner("s-0", "a", "b", folder / "j"))(reader.read(10_000))
     reader.close()
     return [line for _, line in lines]
 

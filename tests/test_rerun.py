@@ -10,7 +10,8 @@ import pytest
 import runner
 from runner.cli.app import execute
 from runner.config.load import loads
-from runner.experiments.rerun import drifts, rerun
+from runner.experiments.drifts import drifts
+from runner.experiments.rerun import rerun
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,6 +27,7 @@ FLOORS = {
     "errors": 0,
     "envelope": 0,
     "figures": 0,
+    "lifeline": 0,
     "standard": 0,
     "log": 1,
     "config": 1,

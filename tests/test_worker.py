@@ -10,8 +10,8 @@ from runner.config.load import loads
 from runner.engines import usercode
 from runner.engines.board import Board, State
 from runner.engines.worker import Worker
-from runner.envelope import Envelope
-from runner.log.journal import DONE, GET, PUT, RAW, JournalReader, JournalWriter
+from runner.envelope import Batch, Envelope, packed
+from runner.log.journal import DONE, GET, NO_SECOND, PUT, RAW, JournalReader, JournalWriter
 from runner.planning.resolve import plan
 from runner.queues.contract import Stopped
 
@@ -156,6 +156,37 @@ def test_a_consumer_logs_get_and_done_for_each_of_a_batch(tmp_path: Path) -> Non
     assert bench.logged() == ["get 0", "get 1", "get 2", "done 0", "done 1", "done 2", "get 3", "done 3"]
     assert source.limits == [4, 1]
     assert (bench.slot.gets, bench.slot.dones) == (4, 4)
+
+
+class Packing(Target):
+    """A queue's end that packs what it is given, as that of a pipe does."""
+
+    def put(self, envelopes: list[Envelope]) -> int:
+        assert isinstance(envelopes, Batch)
+        envelopes.packed = packed(envelopes)
+        return super().put(envelopes)
+
+
+def test_what_is_packed_is_logged_as_it_is_item_by_item(tmp_path: Path) -> None:
+    """Also where a write finds little room, and what it did not take is packed again with a later beginning."""
+    bench, target = Bench(tmp_path, "p-0", "", batch=5), Packing(room=3)
+    bench.run(None, target)
+    assert target.writes == [["0", "1", "2"], ["3", "4"]]
+    assert bench.logged() == ["put 0", "put 1", "put 2", "put 3", "put 4"]
+    puts = bench.records()
+    assert [record[7] for record in puts] == [NO_SECOND] * 5
+    assert len({(record[0], record[1]) for record in puts}) == 2
+
+
+def test_a_packed_read_is_logged_with_the_latency_of_each(tmp_path: Path) -> None:
+    bench, read = Bench(tmp_path, "c-0", "items: 3"), items(0, 1, 2)
+    for envelope in read:
+        envelope.began = 100 + envelope.seq
+    assert bench.run(Source(Batch(read, packed(read)))) is State.FINISHED
+    assert bench.logged() == ["get 0", "get 1", "get 2", "done 0", "done 1", "done 2"]
+    gets = bench.records()[:3]
+    assert [record[0] - record[2] for record in gets] == [100, 101, 102]
+    assert len({record[:2] for record in gets}) == 1
 
 
 def test_what_a_stage_has_done_is_logged_after_its_puts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal as signals
 from array import array
+from operator import sub
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -212,6 +213,7 @@ class QueueAccount:
         "abandoned",
         "batch",
         "began",
+        "capacity",
         "children",
         "early",
         "fresh_gets",
@@ -243,6 +245,7 @@ class QueueAccount:
     def __init__(self, name: str, facts: QueueFacts | None = None) -> None:
         self.name = name
         self.maxsize = facts.maxsize if facts else 0
+        self.capacity = facts.capacity if facts else None
         self.batch = facts.batch if facts else 1
         # Over the whole run, and since the end of its warm-up.
         self.max_depth = self.max_depth_warm = 0
@@ -297,6 +300,14 @@ class QueueAccount:
         self.hashes.fromlist([hash(item) for item in self.fresh_ids])
         gets.clear()
         self.fresh_ids.clear()
+
+    def put_wait_since(self, first: int) -> array[int]:
+        """How long puts took from this place on, without those that were logged long after they returned."""
+        waits = array("q", list(map(sub, self.returned[first:], self.began[first:])))
+        for place in sorted(self.recovered.values(), reverse=True):
+            if place >= first:
+                waits.pop(place - first)
+        return waits
 
     def was_put(self, item: str) -> bool:
         """Whether the id was put here before; for the rare suspicious case, since the first call takes long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,3 +24,14 @@ def depths(returned: Sequence[int], get_began: Iterable[int]) -> Iterable[int]:
         while gets[begun] <= instant:
             begun += 1
         yield count - begun
+
+
+def areas(ascending: Sequence[int], edges: Iterable[int]) -> list[int]:
+    """For each edge, the area up to it under the number of instants that have passed; both ascend."""
+    areas, place, passed = [], 0, 0
+    for edge in edges:
+        end = bisect_left(ascending, edge, place)
+        passed += sum(ascending[place:end])
+        place = end
+        areas.append(place * edge - passed)
+    return areas

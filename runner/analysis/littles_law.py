@@ -18,7 +18,7 @@ A difference beyond both is a fault of measuring: the log, its clock or the samp
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log, sqrt
@@ -26,6 +26,7 @@ from operator import add
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
+from runner.analysis.depth import areas
 from runner.log.depths import FEWEST
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def littles_law(queue: QueueAccount, samples: DepthSamples) -> LittlesLaw | None
         return None
     puts, gets = sorted(queue.returned), sorted(map(add, queue.get_began, queue.get_wait))
     edges = [samples.batches[0].began_ns, *(batch.ended_ns for batch in samples.batches)]
-    by_log = [b - a for a, b in pairwise(map(int.__sub__, _areas(puts, edges), _areas(gets, edges)))]
+    by_log = [b - a for a, b in pairwise(map(int.__sub__, areas(puts, edges), areas(gets, edges)))]
     total = edges[-1] - edges[0]
     sampled, expected = sum(batch.item_ns for batch in samples.batches) / total, sum(by_log) / total
     errors, occupied = _errors(samples, by_log, puts, gets)
@@ -85,17 +86,6 @@ def littles_law(queue: QueueAccount, samples: DepthSamples) -> LittlesLaw | None
     above = (sum(queue.returned) - sum(queue.began)) / total
     fault = not expected - below - half_width <= sampled <= expected + above + half_width
     return LittlesLaw(samples.count, sampled, expected, half_width, below, above, fault)
-
-
-def _areas(ascending: list[int], edges: list[int]) -> list[int]:
-    """For each edge, the area up to it under the number of instants that have passed."""
-    areas, place, passed = [], 0, 0
-    for edge in edges:
-        end = bisect_left(ascending, edge, place)
-        passed += sum(ascending[place:end])
-        place = end
-        areas.append(place * edge - passed)
-    return areas
 
 
 def _errors(samples: DepthSamples, by_log: list[int], puts: list[int], gets: list[int]) -> tuple[list[float], int]:

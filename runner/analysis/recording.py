@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runner.analysis.accounts import PRODUCER
 from runner.log.events import Done, Get, Put, RunStart, WorkerDied, WorkerExit, WorkerStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from runner.log.events import Event
 
@@ -25,6 +26,7 @@ class Recording:
         taken: Of each stage and consumer group, ids it got, done or not.
         seqs: Of each producer, the seqs it put, in their order.
         open_groups: Producer groups whose puts know how late they were.
+        dues: Of each of their workers, seq → when the item was due.
         puts: Of each stage group, how many items it put.
         deaths: How many workers died.
     """
@@ -35,6 +37,7 @@ class Recording:
     taken: dict[str, dict[str, None]] = field(default_factory=dict)
     seqs: dict[str, list[int]] = field(default_factory=dict)
     open_groups: set[str] = field(default_factory=set)
+    dues: dict[str, dict[int, int]] = field(default_factory=dict)
     puts: dict[str, int] = field(default_factory=dict)
     deaths: int = 0
 
@@ -50,7 +53,8 @@ def recording(events: Iterable[Event]) -> Recording | None:
     """Read the durations off a log; None where it has no `run.start`.
 
     A closed producer's pause lasts from the return of a put to the beginning of its next, an open one's from due to
-    due; the last one to the worker's exit. After a put whose producer died, or that the supervisor recovered, it is 0.
+    due, also across deaths; the last one to the worker's exit. After a closed producer's put that was its last before a
+    death, or that the supervisor recovered, it is 0.
     """
     found: Recording | None = None
     last: dict[str, tuple[str, int]] = {}
@@ -74,6 +78,14 @@ def recording(events: Iterable[Event]) -> Recording | None:
                 item, since = last.pop(event.worker)
                 if event.exit_code == 0:
                     found.pauses[groups[event.worker]][item] = max(0, event.t_ns - since)
+    return None if found is None else _spaced_out(found, groups)
+
+
+def _spaced_out(found: Recording, groups: Mapping[str, str]) -> Recording:
+    """With the pauses between due instants."""
+    for worker, dues in found.dues.items():
+        for (seq, due), (_, next_due) in pairwise(sorted(dues.items())):
+            found.pauses[groups[worker]][f"{worker}:{seq}"] = max(0, next_due - due)
     return found
 
 
@@ -93,15 +105,19 @@ def _enter_put(found: Recording, group: str, event: Put, last: dict[str, tuple[s
         return
     pauses = found.pauses[group]
     pauses[event.id] = 0
-    found.seqs.setdefault(event.worker, []).append(int(event.id.rpartition(":")[2]))
+    seq = int(event.id.rpartition(":")[2])
+    found.seqs.setdefault(event.worker, []).append(seq)
     began = event.t_ns - event.wait_ns
     if event.late_ns is not None:
         found.open_groups.add(group)
-        began -= event.late_ns
+        due = found.dues.setdefault(event.worker, {})[seq] = began - event.late_ns
+        if not event.recovered:
+            last[event.worker] = (event.id, due)
+        return
     if event.recovered:
         last.pop(event.worker, None)
         return
     if event.worker in last:
         item, since = last[event.worker]
         pauses[item] = max(0, began - since)
-    last[event.worker] = (event.id, event.t_ns if event.late_ns is None else began)
+    last[event.worker] = (event.id, event.t_ns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,15 @@ def spread(samples_ns: Sequence[int]) -> Spread:
     return Spread(len(ordered), sum(ordered) / len(ordered) / _NS, p50, p90, p95, p99, ordered[-1] / _NS)
 
 
-def percentile(ordered: Sequence[int], share: float) -> float:
+class Ordered(Protocol):
+    """Durations in ascending order, by their place."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int, /) -> float: ...
+
+
+def percentile(ordered: Ordered, share: float) -> float:
     """Return the value below which `share` of the ascending samples lie, interpolating linearly.
 
     With the samples numbered 0 to n - 1 this is the value at position (n - 1) * share: definition 7 of Hyndman and

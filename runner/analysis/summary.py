@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, replace
-from operator import sub
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from runner.analysis.accounts import CONSUMER, PRODUCER
+from runner.analysis.accounts import CONSUMER, PRODUCER, QueueAccount
 from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
+from runner.analysis.durations import Durations, joined
 from runner.analysis.expectations import Expectation, compared
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
@@ -22,7 +23,9 @@ from runner.log.events import Failed, Left
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runner.analysis.accounts import QueueAccount, WorkerAccount
+    from runner.analysis.accounts import WorkerAccount
+    from runner.analysis.ordered_accounts import OrderedQueue
+    from runner.analysis.ordered_books import OrderedBooks
     from runner.analysis.violations import Verdict
     from runner.analysis.warmup import Warmup
     from runner.config.bounds import Bound
@@ -51,13 +54,15 @@ class Items:
 class QueueFigures:
     """One queue: items at most, items on average over the makespan, time from put began to get returned.
 
-    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was.
+    `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was. `capacity` is how
+    many items it could hold, as granted by the system; None where that is not known.
     """
 
     max_depth: int
     mean_depth: float
     latency: Spread
     littles_law: LittlesLaw | None = None
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,9 @@ def summarise(events: Iterable[Event]) -> Summary:
     return figures(ledger, verdict)
 
 
-def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples] | None = None) -> Summary:
+def figures(
+    ledger: Ledger | OrderedBooks, verdict: Verdict, depths: Mapping[str, DepthSamples] | None = None
+) -> Summary:
     """Read the summary off closed books; `depths` is what was seen of the queues meanwhile."""
     start = ledger.start
     makespan_s = max(0, ledger.last_ns) / _NS
@@ -151,7 +158,7 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     accounts = ledger.queues.values()
     workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
     times = {n: Times(w.busy_s, w.wait_put_s, w.wait_get_s, w.sleep_s) for n, w in workers.items()}
-    held = {queue.name: Queue(queue.maxsize, queue.max_depth) for queue in accounts}
+    held = {queue.name: Queue(queue.maxsize, queue.max_depth_warm) for queue in accounts}
     limit = bottleneck(ledger.groups, times, held, window_s)
     return Summary(
         status=_status(ledger, verdict),
@@ -165,12 +172,12 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
         makespan_s=makespan_s,
         items=items,
         throughput=_done_since(ledger) / window_s if window_s else None,
-        latency=only or spread(_joined(since(each.latency, warmup.of_queue(each.name).gets) for each in accounts)),
-        wait_put=spread(_joined(_put_waits(each, warmup.of_queue(each.name).puts) for each in accounts)),
-        wait_get=spread(_joined(since(each.get_wait, warmup.of_queue(each.name).gets) for each in accounts)),
-        service=spread(since(ledger.service, warmup.services)),
-        lateness=spread(since(ledger.lateness, warmup.latenesses)),
-        sojourn=spread(since(ledger.sojourn, warmup.sojourns)),
+        latency=only or _spread(*(_since(each.latency, warmup.of_queue(each.name).gets) for each in accounts)),
+        wait_put=_spread(*(each.put_wait_since(warmup.of_queue(each.name).puts) for each in accounts)),
+        wait_get=_spread(*(_since(each.get_wait, warmup.of_queue(each.name).gets) for each in accounts)),
+        service=_spread(_since(ledger.service, warmup.services)),
+        lateness=_spread(_since(ledger.lateness, warmup.latenesses)),
+        sojourn=_spread(_since(ledger.sojourn, warmup.sojourns)),
         queues=queues,
         workers=workers,
         audit=Audit(verdict.valid, verdict.count),
@@ -178,13 +185,13 @@ def figures(ledger: Ledger, verdict: Verdict, depths: Mapping[str, DepthSamples]
     )
 
 
-def _status(ledger: Ledger, verdict: Verdict) -> str:
+def _status(ledger: Ledger | OrderedBooks, verdict: Verdict) -> str:
     if ledger.end is None or (ledger.end.status == "completed" and verdict.valid is not True):
         return "failed"
     return "ok" if ledger.end.status == "completed" else ledger.end.status
 
 
-def _items(ledger: Ledger, verdict: Verdict) -> Items:
+def _items(ledger: Ledger | OrderedBooks, verdict: Verdict) -> Items:
     workers = ledger.workers.values()
     planned = [group.planned for group in ledger.groups.values() if group.role == PRODUCER]
     known = [count for count in planned if count is not None]
@@ -201,26 +208,29 @@ def _items(ledger: Ledger, verdict: Verdict) -> Items:
     )
 
 
-def _done_since(ledger: Ledger) -> int:
+def _done_since(ledger: Ledger | OrderedBooks) -> int:
     """What consumers did after the warm-up."""
     consumers = [worker for worker in ledger.workers.values() if worker.role == CONSUMER]
     return sum(worker.done - ledger.warmup.of_worker(worker.name).done for worker in consumers)
 
 
 def _queue_figures(
-    queue: QueueAccount, warmup: Warmup, window_s: float, depths: Mapping[str, DepthSamples]
+    queue: QueueAccount | OrderedQueue, warmup: Warmup, window_s: float, depths: Mapping[str, DepthSamples]
 ) -> QueueFigures:
     before = warmup.of_queue(queue.name)
     mean_depth = max(0, queue.residence_ns - before.residence_ns) / _NS / window_s if window_s else 0.0
-    law = littles_law(queue, depths[queue.name]) if queue.name in depths else None
-    return QueueFigures(queue.max_depth_warm, mean_depth, spread(since(queue.latency, before.gets)), law)
+    law = None
+    if isinstance(queue, QueueAccount) and queue.name in depths:
+        law = littles_law(queue, depths[queue.name])
+    latency = _spread(_since(queue.latency, before.gets))
+    return QueueFigures(queue.max_depth_warm, mean_depth, latency, law, queue.capacity)
 
 
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:
     before = warmup.of_worker(worker.name)
     busy_s = max(0, worker.busy_ns - before.busy_ns) / _NS
-    blocked_ns = max(0, worker.blocked_ns - before.blocked_ns)
-    starved_ns = max(0, worker.starved_ns - before.starved_ns)
+    wait_put_s = max(0, worker.blocked_ns - before.blocked_ns) / _NS
+    wait_get_s = max(0, worker.starved_ns - before.starved_ns) / _NS
     share = busy_s / window_s if window_s else 0.0
     return WorkerFigures(
         role=worker.role,
@@ -228,9 +238,9 @@ def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> W
         gets=worker.gets,
         done=worker.done,
         busy_s=busy_s,
-        wait_s=(blocked_ns + starved_ns) / _NS,
-        wait_put_s=blocked_ns / _NS,
-        wait_get_s=starved_ns / _NS,
+        wait_s=wait_put_s + wait_get_s,
+        wait_put_s=wait_put_s,
+        wait_get_s=wait_get_s,
         sleep_s=max(0, worker.sleep_ns - before.sleep_ns) / _NS,
         utilization=None if worker.role == PRODUCER else share,
         incarnations=worker.incarnations,
@@ -238,17 +248,13 @@ def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> W
     )
 
 
-def _put_waits(queue: QueueAccount, first: int) -> array[int]:
-    """How long puts took from this place on, without those that were logged long after they returned."""
-    waits = array("q", list(map(sub, since(queue.returned, first), since(queue.began, first))))
-    for place in sorted(queue.recovered.values(), reverse=True):
-        if place >= first:
-            waits.pop(place - first)
-    return waits
+def _since(column: array[int] | Durations, first: int) -> array[int] | Durations:
+    """The samples after a warm-up; of ordered books there is none."""
+    return column if isinstance(column, Durations) else since(column, first)
 
 
-def _joined(columns: Iterable[array[int]]) -> array[int]:
-    joined = array("q")
-    for column in columns:
-        joined.extend(column)
-    return joined
+def _spread(*columns: array[int] | Durations) -> Spread:
+    """Summarise columns as one; they are all of one kind."""
+    durations = [column for column in columns if isinstance(column, Durations)]
+    arrays = [column for column in columns if not isinstance(column, Durations)]
+    return joined(durations) if durations else spread(array("q", chain.from_iterable(arrays)))

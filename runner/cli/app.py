@@ -15,8 +15,11 @@ from typer.main import get_command
 from runner.cli.advise import advise
 from runner.cli.audit import audit
 from runner.cli.bare import with_command
+from runner.cli.compare import compare
 from runner.cli.config import config
+from runner.cli.doctor import doctor
 from runner.cli.fit import fit
+from runner.cli.new import new
 from runner.cli.plan import plan
 from runner.cli.prune import prune
 from runner.cli.report import report
@@ -27,6 +30,7 @@ from runner.cli.schema import schema
 from runner.cli.show import show
 from runner.cli.simulate import simulate
 from runner.cli.streams import say
+from runner.cli.sweep import sweep
 from runner.cli.trace import trace
 from runner.cli.twin import twin
 from runner.cli.validate import validate
@@ -45,6 +49,7 @@ _COMMANDS = (
     show,
     runs,
     audit,
+    compare,
     report,
     trace,
     rerun,
@@ -52,6 +57,9 @@ _COMMANDS = (
     prune,
     twin,
     advise,
+    sweep,
+    new,
+    doctor,
 )
 
 
@@ -115,6 +123,8 @@ def _main(
       mprun configs/default.yaml --time-scale 0.1   ten times faster
       mprun plan configs/default.yaml               what would run
       mprun show                                    the latest run again
+      mprun new -o first.yaml                       a config to begin with
+      mprun doctor                                  what this machine gives a run
 
     Exit codes:
       0    ok

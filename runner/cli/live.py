@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.cli.display import Display
-    from runner.engines.contract import LiveRun
+    from runner.cli.simulating import Simulating
+    from runner.engines.contract import LiveRun, LiveSimulation
     from runner.log.merge import Merge
 
 _TICK_S: Final = 0.004
@@ -43,7 +44,7 @@ _IMMOBILE: Final = {None, "", "dumb", "unknown"}
 
 
 class Live:
-    """Watches a run for the command line; see `runner.engines.contract.Watch`.
+    """Watches a run for the command line; see `Watch` and `SimulationWatch` in `runner.engines.contract`.
 
     Args:
         log: What stdout carries: `json`, `pretty` or `none`.
@@ -53,6 +54,7 @@ class Live:
     def __init__(self, log: str, *, quiet: bool) -> None:
         self._stream = None if log == "none" else LogStream(Outlet(1), pretty=log == "pretty")
         self._progress = None if quiet else _progress(self._stream is not None)
+        self._simulating: Simulating | None = None
         self._quiet = quiet
         self._prepared = False
         self._broken = False
@@ -72,6 +74,17 @@ class Live:
         except Exception:  # whatever it is, a display must not end the run; `finish` shows what is missing
             self._broken = True
 
+    def look(self, run: LiveSimulation) -> None:
+        """See `SimulationWatch.look`."""
+        if self._quiet or self._broken:
+            return
+        try:
+            if self._simulating is None:
+                self._simulating = _simulating(self._stream is not None)
+            self._simulating.show(run)
+        except Exception:  # as in `tick`
+            self._broken = True
+
     def _prepare(self) -> None:
         """Import what will be needed, while the fork server boots: a quarter of a second that nobody waits for."""
         self._prepared = True
@@ -83,9 +96,10 @@ class Live:
 
     def clear(self) -> None:
         """Take away what is shown of a run that goes on: it does not, or not as it should."""
-        if self._progress is not None:
-            self._progress.close()
-            self._progress = None
+        for shown in (self._progress, self._simulating):
+            if shown is not None:
+                shown.close()
+        self._progress = self._simulating = None
 
     def finish(self, events: Path) -> None:
         """Show what is left to show, from the finished event log; waits for a slow reader.
@@ -96,6 +110,12 @@ class Live:
         self.clear()
         if self._stream is not None:
             self._stream.finish(events)
+
+
+def _simulating(shows_log: bool) -> Simulating:
+    from runner.cli.simulating import Simulating
+
+    return Simulating(Outlet(2), in_place=sys.stderr.isatty() and not (shows_log and sys.stdout.isatty()))
 
 
 def _progress(shows_log: bool) -> Display | Progress:
@@ -115,7 +135,7 @@ class LogStream:
         self._outlet = outlet
         self._pretty = pretty
         self._rendering: Callable[[str], str] | None = None
-        self._merge: Merge | None = None
+        self._merge: Merge[str] | None = None
         self._given = array("q")
         self._next = 0.0
 
@@ -191,7 +211,7 @@ class LogStream:
         self._outlet.drain()
 
 
-def _merge(run: LiveRun) -> Merge:
+def _merge(run: LiveRun) -> Merge[str]:
     from runner.engines.closing import owners
     from runner.log.journal import Clock
     from runner.log.merge import Merge

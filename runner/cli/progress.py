@@ -10,6 +10,8 @@ from runner.engines.board import State
 from runner.planning.plan import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.cli.streams import Outlet
     from runner.engines.board import Board
     from runner.engines.contract import LiveRun
@@ -63,6 +65,17 @@ def line(plan: Plan, board: Board, now_ns: int) -> str:
     counts = dict.fromkeys(Role, 0)
     for group in plan.groups:
         counts[group.role] += _count(group, board)
+    return f"{figures.duration(seconds)}: {so_far(plan, counts, seconds)} done/s"
+
+
+def so_far(plan: Plan, counts: Mapping[Role, int], seconds: float) -> str:
+    """`put 14/20, done 10/20, 0.83`: the last is what was done in each of these seconds.
+
+    Args:
+        plan: What is executed.
+        counts: What producers put, and what stages and consumers did.
+        seconds: Since the start.
+    """
     planned = _planned([group for group in plan.groups if group.role is Role.PRODUCER])
     stages = f", through stages {counts[Role.STAGE]:,}" if counts[Role.STAGE] else ""
     done = counts[Role.CONSUMER]
@@ -70,10 +83,7 @@ def line(plan: Plan, board: Board, now_ns: int) -> str:
     if aim is None and not any(group.role is Role.STAGE for group in plan.groups):
         aim = planned
     rate = figures.number(done / seconds) if seconds > 0 else figures.NONE
-    return (
-        f"{figures.duration(seconds)}: put {_of(counts[Role.PRODUCER], planned)}{stages}, "
-        f"done {_of(done, aim)}, {rate} done/s"
-    )
+    return f"put {_of(counts[Role.PRODUCER], planned)}{stages}, done {_of(done, aim)}, {rate}"
 
 
 def _count(group: GroupPlan, board: Board) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,10 +25,7 @@ from runner.cli.options import (
 from runner.cli.streams import console, put_out, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runner.api import Result
-    from runner.engines.simulated import Simulated
 
 
 class LogFormat(StrEnum):
@@ -85,39 +82,32 @@ def run(
     live.finish(result.run_dir / EVENTS)
     if as_json:
         put_out(json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n")
-    manifest = RunDir(result.run_dir).manifest()
-    reason = why(result, manifest.get("reason"))
+    reason = why(result)
     if junit is not None:
-        xml.write(junit, loaded.name, [_suite(result, manifest, reason)])
+        xml.write(junit, loaded.name, [_suite(result, RunDir(result.run_dir).manifest()["started"], reason)])
     _report(result, reason, quiet=quiet)
     return result.exit_code
 
 
-def why(result: Result | Simulated, reason: str | None) -> str | None:
-    """Why a run is not ok, in a line; None where it is.
-
-    Args:
-        result: The run.
-        reason: What its engine said.
-    """
-    if not result.exit_code or reason:
-        return reason
+def why(result: Result) -> str | None:
+    """Why a run is not ok, in a line; None where it is."""
+    if not result.exit_code or result.reason:
+        return result.reason
     if result.summary["status"] != "unmet":
         return result.verdict.violations[0].message
-    from runner.cli.tables import measured
+    from runner.cli.tables import missed
 
-    missed = (each for each in result.summary["expectations"] if not each["met"])
-    return "; ".join(f"{each['metric']} {each['bound']}: {measured(each)}" for each in missed)
+    return missed(result.summary["expectations"])
 
 
-def _suite(result: Result, manifest: Mapping[str, Any], reason: str | None) -> xml.Suite:
+def _suite(result: Result, started: str, reason: str | None) -> xml.Suite:
     summary = result.summary
     return xml.Suite(
         name=summary["run"],
         status=summary["status"],
         reason=reason,
         wall_s=summary["wall_s"],
-        started=manifest["started"],
+        started=started,
         expectations=summary["expectations"],
         properties={key: summary[key] for key in ("seed", "engine", "config_digest", "plan_digest", "exit_code")},
     )

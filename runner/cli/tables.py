@@ -26,12 +26,12 @@ _TIMES: Final = {
 _PERCENTILES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> Table:
-    """A table whose first `texts` columns are texts and whose others are figures."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1, remarks: int = 0) -> Table:
+    """A table whose first `texts` and last `remarks` columns are texts and whose others are figures."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     cells = [*rows]
     for place, column in enumerate(columns):
-        if place < texts:
+        if place < texts or place >= len(columns) - remarks:
             made.add_column(column)
         else:
             broadest = max(map(len, [column, *(row[place] for row in cells)]))
@@ -87,6 +87,11 @@ def expectations(found: Sequence[Mapping[str, Any]]) -> Table:
     return table(["bound", "measured", "met"], rows)
 
 
+def missed(found: Iterable[Mapping[str, Any]]) -> str:
+    """The bounds that are not met and what was measured, in a line."""
+    return "; ".join(f"{each['metric']} {each['bound']}: {measured(each)}" for each in found if not each["met"])
+
+
 def measured(expectation: Mapping[str, Any]) -> str:
     """What was measured of an expectation's metric, in its unit."""
     value = expectation["measured"]
@@ -132,11 +137,11 @@ def _times(summary: Mapping[str, Any]) -> Table:
 
 def _queues(queues: Mapping[str, Any]) -> Table:
     rows = [
-        [name, number(queue["max_depth"]), number(queue["mean_depth"]),
+        [name, number(queue.get("capacity")), number(queue["max_depth"]), number(queue["mean_depth"]),
          duration(queue["latency"]["p50"]), duration(queue["latency"]["p99"])]
         for name, queue in queues.items()
     ]  # fmt: skip
-    return table(["queue", "max depth", "mean depth", "latency p50", "p99"], rows)
+    return table(["queue", "capacity", "max depth", "mean depth", "latency p50", "p99"], rows)
 
 
 def _measuring_faults(queues: Mapping[str, Any]) -> list[Table | str]:

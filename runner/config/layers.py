@@ -148,7 +148,7 @@ def overridden(root: MapNode, overrides: Mapping[str, Any] | None, problems: lis
             problems.append(problem(mark, path, "cannot be overridden; write it in a file"))
         else:
             try:
-                root = _set(root, keys, _node(value, mark, path), mark, "")
+                root = placed(root, keys, node_of(value, mark, path), mark)
             except ConfigError as error:
                 problems += error.problems
     return root
@@ -160,7 +160,19 @@ def keys_of(path: str) -> list[str]:
     return ["expect", rest] if first == "expect" and rest else path.split(".")
 
 
-def _set(root: MapNode, keys: list[str], value: Node, mark: Mark, path: str) -> MapNode:
+def placed(root: MapNode, keys: list[str], value: Node, mark: Mark, path: str = "") -> MapNode:
+    """The map with a value at the end of a way of keys; what is missing on the way is made.
+
+    Args:
+        root: The map.
+        keys: The way, one at least.
+        value: What is to stand there.
+        mark: Where that is written.
+        path: Of the map in the config.
+
+    Raises:
+        ConfigError: There is something on the way that has no keys, or nobody of that name.
+    """
     key, *rest = keys
     path = join(path, key)
     entry = root.entries.get(key)
@@ -175,10 +187,11 @@ def _set(root: MapNode, keys: list[str], value: Node, mark: Mark, path: str) -> 
         hint = did_you_mean(rest[0], below.entries) or ";"
         message = f"not there{hint} allowed: {', '.join(below.entries)}, or a new one set as a whole"
         raise ConfigError(problem(mark, join(path, rest[0]), message))
-    return root.replaced(key, mark if entry is None else entry[0], _set(below, rest, value, mark, path))
+    return root.replaced(key, mark if entry is None else entry[0], placed(below, rest, value, mark, path))
 
 
-def _node(value: Any, mark: Mark, path: str) -> Node:
+def node_of(value: Any, mark: Mark, path: str) -> Node:
+    """Plain data as a tree that was written at one place; raises ConfigError for what YAML cannot hold."""
     left = MAX_NODES
 
     def convert(value: Any, path: str, depth: int) -> Node:

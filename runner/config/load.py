@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,32 @@ from runner.config.wiring import wired
 from runner.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["canonical", "load", "loads", "parse_set", "schema", "to_yaml"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A config file as it was found.
+
+    Attributes:
+        data: Its content.
+        name: As problems name it.
+        stem: Of the name it has where it bears none.
+        folder: What relative paths in it start from.
+        chain: Its real path; empty where it is no file.
+    """
+
+    data: bytes | str
+    name: str
+    stem: str
+    folder: Path
+    chain: tuple[str, ...] = ()
+
+    def read(self, problems: list[Problem]) -> MapNode:
+        """Its map, without its notes; raises ConfigError where it is none."""
+        return read_map(self.data, self.name, self.folder, problems)
 
 
 def load(
@@ -48,9 +72,13 @@ def load(
     Raises:
         ConfigError: The file cannot be read, or the config is wrong; all problems at once, in the files' order.
     """
+    return _loaded(opened(source), overrides, environ)
+
+
+def opened(source: str | Path) -> Source:
+    """A config file's bytes; `-` is standard input. Raises ConfigError where it cannot be read."""
     if str(source) == "-":
-        data = sys.stdin.buffer.read(yamlfile.MAX_BYTES + 1)
-        return _loaded(data, "<stdin>", "stdin", Path.cwd(), overrides, environ, ())
+        return Source(sys.stdin.buffer.read(yamlfile.MAX_BYTES + 1), "<stdin>", "stdin", Path.cwd())
     path = Path(source)
     try:
         data = read_text(path)
@@ -58,8 +86,7 @@ def load(
         raise ConfigError(Problem(str(source), None, None, "", reason(error))) from None
     except ValueError as error:
         raise ConfigError(Problem(repr(str(source)), None, None, "", str(error))) from None
-    real = os.path.realpath(path)
-    return _loaded(data, str(source), path.stem, Path(os.path.abspath(path)).parent, overrides, environ, (real,))  # noqa: PTH100
+    return Source(data, str(source), path.stem, Path(os.path.abspath(path)).parent, (os.path.realpath(path),))  # noqa: PTH100
 
 
 def loads(
@@ -71,7 +98,7 @@ def loads(
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Like `load`, for a text; relative paths in it start from `folder`, by default the working directory."""
-    return _loaded(text, source, "text", folder or Path.cwd(), overrides, environ, ())
+    return _loaded(Source(text, source, "text", folder or Path.cwd()), overrides, environ)
 
 
 def parse_set(arguments: Sequence[str]) -> dict[str, Any]:
@@ -113,23 +140,29 @@ def _value(text: str) -> Any:
     return plain(root)
 
 
-def _loaded(
-    data: bytes | str,
-    source: str,
-    stem: str,
-    folder: Path,
-    overrides: Mapping[str, Any] | None,
-    environ: Mapping[str, str] | None,
-    chain: tuple[str, ...],
-) -> Config:
+def _loaded(source: Source, overrides: Mapping[str, Any] | None, environ: Mapping[str, str] | None) -> Config:
     problems: list[Problem] = []
     substitution = Substitution(os.environ if environ is None else environ, problems)
-    root = extended(read_map(data, source, folder, problems), substitution, problems, chain)
-    root = overridden(root, overrides, problems)
+    root = extended(source.read(problems), substitution, problems, source.chain)
+    return validated(overridden(root, overrides, problems), source.stem, substitution, problems)
+
+
+def validated(root: MapNode, stem: str, substitution: Substitution, problems: list[Problem]) -> Config:
+    """The config that a tree holds, its bases below it and its overrides in it.
+
+    Args:
+        root: The tree.
+        stem: Of the name it has where it bears none.
+        substitution: Fills `${VAR}` in.
+        problems: What is known to be wrong already.
+
+    Raises:
+        ConfigError: It is wrong; all problems at once.
+    """
     filled = substitution.applied(root, "")
     assert isinstance(filled, MapNode)  # noqa: S101 - a map stays a map
+    mark = root.mark._replace(line=None, column=None)
     if not filled.has("name"):
-        mark = Mark(source, folder)
         filled = filled.replaced("name", mark, Scalar(mark, _name(stem)))
     files = Files()
     check_aims(filled, problems)
@@ -139,7 +172,7 @@ def _loaded(
     findings = None if config is None else check(config, filled)
     problems += findings.errors if findings is not None else []
     if problems or config is None or findings is None:
-        raise ConfigError(*_told(problems, source))
+        raise ConfigError(*in_order(problems, mark.source))
     return config.with_found(Found(tuple(findings.warnings), files.facts))
 
 
@@ -154,7 +187,8 @@ def _config(root: MapNode, files: Files, problems: list[Problem]) -> Config | No
     return None if problems else config.with_found(Found(files=files.facts))
 
 
-def _told(problems: list[Problem], main: str) -> list[Problem]:
+def in_order(problems: Iterable[Problem], main: str) -> list[Problem]:
+    """Each problem once, those of the main file first, in the order of lines; not more than anybody reads."""
     order = {main: 0}
     for found in problems:
         order.setdefault(found.source, len(order))

@@ -14,7 +14,6 @@ from runner.log.merge import Merge, Owner
 from runner.planning.plan import OnError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from runner.log.chronicle import Chronicle
@@ -103,17 +102,18 @@ def _may_end_early(plan: Plan, group: GroupPlan) -> bool:
 
 def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, path: Path) -> str:
     """Write the event log, `run.end` last; returns its SHA-256. Raises OSError when the disk is full."""
-    from runner.log.render import Renderer, json_processors  # structlog: slow to import, needed only now
+    from runner.log.encode import Encoding, encoded  # structlog: slow to import, needed only now
+    from runner.log.render import Renderer, json_processors
 
-    renderer = Renderer(outcome.clock, plan.origins.prefix, json_processors())
-    merge = Merge(owners(plan, folder, chronicle), chronicle, renderer)
+    encoding = Encoding(Renderer(outcome.clock, plan.origins.prefix, json_processors()))
+    merge = Merge(owners(plan, folder, chronicle), chronicle, encoding, grow=False)
     digest = hashlib.sha256()
     collecting = gc.isenabled()
     gc.disable()  # a million short-lived tuples and no cycle: the collector would only cost time
     try:
         with path.open("wb") as file:
             while lines := merge.batch(_ALL):
-                text = _joined(lines)
+                text = encoded(lines)
                 digest.update(text)
                 file.write(text)
             level = "info" if outcome.status is Status.COMPLETED else "error"
@@ -121,7 +121,7 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
             totals = {**merge.totals, **outcome.fates, "redelivered": redelivered}
             totals["put"] += len(outcome.recovered)
             chronicle.add("run.end", level, status=outcome.status, reason=outcome.reason, totals=totals)
-            text = _joined(merge.batch(_ALL))
+            text = encoded(merge.batch(_ALL))
             digest.update(text)
             file.write(text)
     finally:
@@ -129,7 +129,3 @@ def write_log(plan: Plan, folder: Path, chronicle: Chronicle, outcome: Outcome, 
         if collecting:
             gc.enable()
     return digest.hexdigest()
-
-
-def _joined(lines: Sequence[tuple[int, str]]) -> bytes:
-    return "".join([line for _, line in lines]).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from runner.errors import ExitCode
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runner.log.chronicle import Chronicle
     from runner.log.depths import DepthSamples
     from runner.log.journal import Clock
-    from runner.planning.plan import Plan
+    from runner.planning.plan import Plan, Role
 
 
 class Status(StrEnum):
@@ -86,6 +86,29 @@ class Watch(Protocol):
 
     def tick(self, run: LiveRun) -> None:
         """Called some ten times a second, first before any worker is started; that one call may take its time."""
+
+
+class LiveSimulation(Protocol):
+    """A simulation that is going on, for whoever watches it."""
+
+    @property
+    def plan(self) -> Plan:
+        """What it executes."""
+
+    @property
+    def now_ns(self) -> int:
+        """The virtual instant."""
+
+    def counts(self) -> Mapping[Role, int]:
+        """What producers have put, and what stages and consumers have done."""
+
+
+@runtime_checkable
+class SimulationWatch(Protocol):
+    """Looks at a simulation between two rounds of turns."""
+
+    def look(self, run: LiveSimulation) -> None:
+        """Called some fifty times a second."""
 
 
 class Engine(Protocol):

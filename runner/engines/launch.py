@@ -10,6 +10,7 @@ imports the caller's main module.
 from __future__ import annotations
 
 import contextlib
+import multiprocessing.process
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from runner.engines.process_worker import FOR_THE_SUPERVISOR, Job, Post, main
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from multiprocessing.context import BaseContext
+    from multiprocessing.process import BaseProcess
 
     from runner.engines.contract import LiveRun
     from runner.engines.resume import Resume
@@ -99,6 +101,7 @@ class Launch:
         process = self._context.Process(target=main, args=(job,), name=worker.name)  # type: ignore[attr-defined]
         with empty_main(), held(FOR_THE_SUPERVISOR if plan.start_method != "forkserver" else ()):
             process.start()
+        _forget(process)
         death, own = process.sentinel, False
         if hasattr(os, "pidfd_open"):
             # A sentinel stays silent while a grandchild lives that inherited its other end, and tells of a death that
@@ -113,6 +116,14 @@ class Launch:
         yield from (self._lifeline[1], self._readiness[0])
         if self._gate[1] in self._open:
             yield self._gate[1]
+
+
+def _forget(process: BaseProcess) -> None:
+    """Take a process off multiprocessing's list: it asks all on it whether they live whenever it starts another.
+
+    Of a thousand workers that is half a million questions. Their ends are the supervisor's business anyhow.
+    """
+    getattr(multiprocessing.process, "_children", set()).discard(process)
 
 
 @contextlib.contextmanager

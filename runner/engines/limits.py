@@ -6,6 +6,7 @@ import errno
 import resource
 from typing import TYPE_CHECKING, Final
 
+from runner.engines import tasks
 from runner.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -40,6 +41,27 @@ def provide_descriptors(plan: Plan, per_worker: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        message = f"{plan.size} workers need {needed} open files, the limit is {hard}: raise it (ulimit -Hn {needed})"
-        raise ConfigError(Problem(plan.name, None, None, "", message))
+        raise _refusal(plan, f"{needed} open files, the limit is {hard}: raise it (ulimit -Hn {needed})")
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def provide_tasks(plan: Plan, others: int) -> None:
+    """See to it that the system makes as many processes or threads as the run needs; raises the soft limit.
+
+    Args:
+        plan: Of the run.
+        others: Processes beside the workers.
+
+    Raises:
+        ConfigError: One of the limits is lower.
+    """
+    needed = plan.size + others
+    for limit in tasks.limits(needed):
+        if limit.room < needed:
+            there = f"{limit.name} is {limit.most} and {limit.used} are taken"
+            raise _refusal(plan, f"{needed} processes or threads more, {there}: {limit.remedy(needed)}")
+    tasks.raise_soft_limit()
+
+
+def _refusal(plan: Plan, needs: str) -> ConfigError:
+    return ConfigError(Problem(plan.name, None, None, "", f"{plan.size} workers need {needs}"))

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
-from runner.analysis.closing import close
 from runner.analysis.network import theories
-from runner.analysis.summary import figures
 from runner.config.simulable import obstacles, simulable
-from runner.engines.simulated import Books
+from runner.engines.simulated import books_for, closed
 from runner.engines.simulation import Simulation
 from runner.planning.forecast import Flow
 from runner.planning.plan import Role
@@ -95,17 +93,18 @@ def by_theory(plan: Plan) -> Prediction:
 
 def _simulated(plan: Plan) -> Prediction | None:
     """The figures of a simulation; None where it goes on for too long."""
-    books = Books(plan)
+    books = books_for(plan)
+    ended = 0
     for records in Simulation(plan, None).chunks():
         books.enter(records)
-        if any(len(queue.began) > MOST_ITEMS for queue in books.ledger.queues.values()):
+        ended = records[-1][1] if records else ended
+        if books.most_puts > MOST_ITEMS:
             return None
-    summary = figures(books.ledger, close(books.ledger))
-    end = books.ledger.end
+    summary, _ = closed(books)
     return Prediction(
         by="simulation",
         status=summary.status,
-        duration_s=None if end is None else end.t_ns / 1e9,
+        duration_s=ended / 1e9,
         throughput=summary.throughput,
         latency_s=summary.latency.mean,
         utilization={g.name: _utilization(g, summary) for g in plan.groups if g.role is not Role.PRODUCER},

@@ -2,14 +2,13 @@
 
 It imports nothing heavy: with spawn every worker pays for every import. File descriptor 1 becomes stderr, so that
 what user code prints cannot end up among the events. SIGINT is the supervisor's; SIGTERM cuts a pause short when the
-board says stop and kills as ever when it does not. The supervisor's death kills the worker (see `_die_with`).
+board says stop and kills as ever when it does not. The supervisor's death kills the worker (see `runner.lifeline`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
-import fcntl
 import os
 import signal
 import sys
@@ -26,6 +25,7 @@ from runner.engines.limits import NO_ROOM
 from runner.engines.stillness import DUMP_STACKS, stack_path
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
+from runner.lifeline import die_with
 from runner.log.journal import JournalWriter
 from runner.queues.contract import Stopped
 
@@ -118,7 +118,7 @@ def main(job: Job) -> None:
     if os.environ.get(SAFE_PATH) == OURS:
         del os.environ[SAFE_PATH]  # what user code starts is not to inherit it
     os.dup2(2, 1)
-    _die_with(job.lifeline.fd)
+    die_with(job.lifeline.fd)
     _show_stack_when_asked(job)
     board = Board(Path(job.folder) / "board", job.workers)
     slot = board.slot(job.worker.index)
@@ -275,17 +275,3 @@ class SignalInterruption:
     def kill(self) -> None:
         """See `Interruption.kill`."""
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _die_with(lifeline: int) -> None:
-    """Have the kernel kill this process when the last write end of the lifeline, the supervisor's, is gone.
-
-    A description of its own is needed: owner and signal belong to the description, not to the descriptor.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        own = os.open(f"/proc/self/fd/{lifeline}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
-        if os.read(own, 1) == b"":
-            os.kill(os.getpid(), signal.SIGKILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 from multiprocessing import forkserver, resource_tracker
@@ -40,8 +41,17 @@ def boot(plan: Plan) -> None:
         multiprocessing.set_forkserver_preload([*PRELOAD, *sorted(own)])
         with _away_from_the_current_folder():
             _undisturbed(forkserver.ensure_running)
+        _share_limits()
     elif plan.start_method == "spawn" or any(queue.kind != "pipe" for queue in plan.queues):
         _undisturbed(resource_tracker.ensure_running)
+
+
+def _share_limits() -> None:
+    """Let the fork server open as many files as this process, which may have started it for a smaller run before."""
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is not None and hasattr(resource, "prlimit"):
+        with contextlib.suppress(OSError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 @contextlib.contextmanager

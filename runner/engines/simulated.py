@@ -1,7 +1,7 @@
 """A simulation gone through: its log written, its figures read, its events at hand.
 
 Simulation --records--+--> lines --> events.jsonl, with its digest      where it is stored
-                      +--> events --> ledger --> summary, verdict       as from any log
+                      +--> books --> summary, verdict                   what reading that log again would give
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import msgspec
 
 from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
+from runner.analysis.ordered_books import OrderedBooks
 from runner.analysis.summary import figures
 from runner.engines.simulation import Simulation, run
 from runner.log.sequence import SequenceEvents, SequenceLines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runner.analysis.summary import Summary
     from runner.analysis.violations import Verdict
-    from runner.engines.contract import Outcome
+    from runner.engines.contract import Outcome, SimulationWatch
     from runner.engines.signals import Signals
     from runner.log.sequence import Record
     from runner.planning.plan import Plan
@@ -59,17 +60,19 @@ class Simulated:
                 yield msgspec.json.decode(line, type=dict[str, Any])
 
 
-def simulated(plan: Plan, signals: Signals | None = None) -> Simulated:
-    """Simulate and keep nothing but the figures and the verdict."""
+def simulated(plan: Plan, signals: Signals | None = None, *, ties: int | None = None) -> Simulated:
+    """Simulate and keep nothing but the figures and the verdict; `ties` as `Simulation` has it."""
     began = monotonic()
-    simulation = Simulation(plan, None, signals)
-    books = Books(plan)
+    simulation = Simulation(plan, None, signals, ties=ties)
+    books = books_for(plan)
     outcome = run(simulation, books.enter)
-    summary, verdict = books.closed(outcome, monotonic() - began)
+    summary, verdict = _closed(books, plan, outcome, monotonic() - began)
     return Simulated(summary.to_dict(), summary.exit_code or 0, verdict, outcome.reason, plan, simulation)
 
 
-def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) -> tuple[Outcome, Summary, Verdict, str]:
+def stored(
+    plan: Plan, name: str, path: Path, signals: Signals, began: float, watch: SimulationWatch | None = None
+) -> tuple[Outcome, Summary, Verdict, str]:
     """Simulate and write the event log; returns its SHA-256, too.
 
     Args:
@@ -78,11 +81,12 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
         path: Of the event log.
         signals: What may interrupt it.
         began: When the run began (`time.monotonic`).
+        watch: Looks at it while it goes on.
 
     Raises:
         OSError: The disk is full.
     """
-    books, lines, digest = Books(plan), SequenceLines(plan.origins.prefix), hashlib.sha256()
+    books, lines, digest = books_for(plan), SequenceLines(plan.origins.prefix), hashlib.sha256()
     with path.open("wb") as file:
 
         def take(records: list[Record]) -> None:
@@ -91,28 +95,42 @@ def stored(plan: Plan, name: str, path: Path, signals: Signals, began: float) ->
             file.write(text)
             books.enter(records)
 
-        outcome = run(Simulation(plan, name, signals), take)
-    return outcome, *books.closed(outcome, monotonic() - began), digest.hexdigest()
+        outcome = run(Simulation(plan, name, signals, watch=watch), take)
+    return outcome, *_closed(books, plan, outcome, monotonic() - began), digest.hexdigest()
 
 
-class Books:
-    """The books of a simulation, kept while it goes on.
+class LedgerBooks:
+    """The books of a simulation in which somebody may die, as of any log; what they hold of each item they keep."""
 
-    Attributes:
-        ledger: What has been booked.
-    """
-
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, prefix: Callable[[int], str]) -> None:
         self.ledger = Ledger()
-        self._events = SequenceEvents(plan.origins.prefix)
-        self._expected = plan.expected
+        self._events = SequenceEvents(prefix)
 
-    def enter(self, records: list[Record]) -> None:
+    @property
+    def most_puts(self) -> int:
+        """Into the queue that had the most."""
+        return max((len(queue.began) for queue in self.ledger.queues.values()), default=0)
+
+    def enter(self, records: Sequence[Record]) -> None:
         """Book further records."""
         self.ledger.feed(self._events(records))
 
-    def closed(self, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
-        """The figures and the verdict."""
-        verdict = close(self.ledger)
-        summary = replace(figures(self.ledger, verdict), wall_s=wall_s).judged(self._expected)
-        return replace(summary, exit_code=outcome.exit_code(summary.status)), verdict
+
+def books_for(plan: Plan) -> OrderedBooks | LedgerBooks:
+    """Books that forget what is done; those of any log where somebody may die, or a warm-up has to be left out."""
+    prefix = plan.origins.prefix
+    troubled = plan.warmup_ns or any(group.faults or group.item_timeout_ns is not None for group in plan.groups)
+    return LedgerBooks(prefix) if troubled else OrderedBooks(prefix)
+
+
+def closed(books: OrderedBooks | LedgerBooks) -> tuple[Summary, Verdict]:
+    """The figures, without exit code and wall time, and the verdict; to be called once, at the end."""
+    if isinstance(books, OrderedBooks):
+        return figures(books, verdict := books.close()), verdict
+    return figures(books.ledger, verdict := close(books.ledger)), verdict
+
+
+def _closed(books: OrderedBooks | LedgerBooks, plan: Plan, outcome: Outcome, wall_s: float) -> tuple[Summary, Verdict]:
+    summary, verdict = closed(books)
+    summary = replace(summary, wall_s=wall_s).judged(plan.expected)
+    return replace(summary, exit_code=outcome.exit_code(summary.status)), verdict

@@ -22,7 +22,7 @@ from runner.planning.resolve import summary_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runner.engines.contract import Outcome
+    from runner.engines.contract import Outcome, SimulationWatch
     from runner.engines.signals import Signals
     from runner.log.sequence import Record
     from runner.planning.plan import Plan
@@ -37,27 +37,40 @@ class Simulation:
     Attributes:
         outcome: How it ended, once it has.
         rounds: How many rounds of turns were played.
+        ties: As given.
 
     Args:
         plan: What is simulated.
         run: The run's name in the log; None: it has none.
         signals: What may interrupt it.
+        watch: Looks at it while it goes on.
         again: The same simulation, which has been gone through: this one ends where that one did, whatever the time.
+        ties: Seeds the chance by which turns at one instant, and writers who wait for room, are put in order; None: in
+            the order of the plan and of how long they waited, as a log promises.
     """
 
     def __init__(
-        self, plan: Plan, run: str | None, signals: Signals | None = None, *, again: Simulation | None = None
+        self,
+        plan: Plan,
+        run: str | None,
+        signals: Signals | None = None,
+        *,
+        watch: SimulationWatch | None = None,
+        again: Simulation | None = None,
+        ties: int | None = None,
     ) -> None:
         self._plan = plan
         self._run = run
         self._signals = signals
+        self._watch = watch
         self._again = again
+        self.ties: int | None = ties if again is None else again.ties
         self.outcome: Outcome | None = None
         self.rounds = 0
 
     def chunks(self) -> Iterator[list[Record]]:
         """What happens, in order, some thousands of records at a time."""
-        crew = Crew(self._plan)
+        crew = Crew(self._plan, self.ties)
         plan = self._plan
         crew.tell(
             "run.start", run=self._run, name=plan.name, seed=plan.seed, engine="simulation",
@@ -78,6 +91,8 @@ class Simulation:
     def _play(self, crew: Crew, deadline: float | None) -> bool:
         """A round of turns; False where it was the last."""
         self._interrupt(crew, deadline)
+        if self._watch is not None:
+            self._watch.look(crew)
         self.rounds += 1
         return crew.stop.at is None and crew.calendar.play(_TURNS) and crew.stop.at is None
 

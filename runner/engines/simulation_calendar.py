@@ -6,7 +6,10 @@ Both count in whole nanoseconds and hash nothing, so the same plan takes the sam
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from random import Random
 
 _GRAIN: Final = 20
 """Work is counted in 2⁻²⁰ ns, so that a share of a processor is exact enough to add up for years."""
@@ -32,7 +35,7 @@ class Calendar:
 
     Attributes:
         now: The instant of the present turn, in ns since the start gate opened.
-        heap: (instant, index, token, player); an entry whose token is not its player's counts no more.
+        heap: (instant, place, token, player); an entry whose token is not its player's counts no more.
     """
 
     __slots__ = ("_token", "heap", "now")
@@ -61,6 +64,25 @@ class Calendar:
                 player.turn(instant)
                 turns -= 1
         return bool(heap)
+
+
+class ShuffledCalendar(Calendar):
+    """Turns in the order of their instants, and in any order where there are several at one.
+
+    Args:
+        chance: Decides.
+    """
+
+    __slots__ = ("_chance",)
+
+    def __init__(self, chance: Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    def wake(self, player: Player, instant: int) -> None:
+        """See `Calendar.wake`."""
+        self._token = player.token = token = self._token + 1
+        heappush(self.heap, (instant, self._chance.getrandbits(62), token, player))
 
 
 class Cores:

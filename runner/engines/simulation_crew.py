@@ -6,12 +6,13 @@ import json
 import signal
 from collections import Counter
 from copy import copy
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.closing import fate
 from runner.engines.contract import Outcome, Status
 from runner.engines.recovery import DEATHS_OF_ONE_ITEM
-from runner.engines.simulation_calendar import Calendar, Cores
+from runner.engines.simulation_calendar import Calendar, Cores, ShuffledCalendar
 from runner.engines.simulation_hands import Tally
 from runner.engines.simulation_queue import Channel, Handout
 from runner.engines.simulation_steady import Observer
@@ -20,7 +21,7 @@ from runner.engines.stop import Stop
 from runner.log.journal import Clock, item_members
 from runner.log.leftovers import Leftover
 from runner.log.sequence import raw
-from runner.planning.plan import Act, OnDeath, QueuePlan
+from runner.planning.plan import Act, OnDeath, QueuePlan, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ class Crew:
     """The workers of a plan, and the queues between them.
 
     Attributes:
+        plan: What they carry out.
         calendar: Gives them their turns.
         cores: What those who are busy share.
         channels: The queues.
@@ -45,11 +47,16 @@ class Crew:
         records: What has happened, in order, until somebody takes it.
         stop: Whether the run is to end early, and why.
         settled: Whether the run is steady and producers are to begin no further item.
+
+    Args:
+        plan: Whose workers.
+        ties: Seeds the chance by which ties are decided; None: by the order of the plan, and of how long one waited.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self.calendar = Calendar()
+    def __init__(self, plan: Plan, ties: int | None = None) -> None:
+        self.plan = plan
+        self._chance = None if ties is None else Random(ties)  # noqa: S311 - repeatable
+        self.calendar = Calendar() if self._chance is None else ShuffledCalendar(self._chance)
         self.cores = Cores(plan.cores, self.calendar)
         self.records: list[Record] = []
         self.stop = Stop()
@@ -66,13 +73,27 @@ class Crew:
         self._killers: list[Leftover] = []
         self._redelivered = 0
 
+    @property
+    def now_ns(self) -> int:
+        """See `LiveSimulation`."""
+        return self.calendar.now
+
+    def counts(self) -> dict[Role, int]:
+        """See `LiveSimulation`."""
+        counts = dict.fromkeys(Role, 0)
+        for worker, tally in zip(self.plan.workers(), self._tallies, strict=True):
+            role = worker.group.role
+            counts[role] += tally.puts if role is Role.PRODUCER else tally.dones
+        return counts
+
     def _channel(self, queue: QueuePlan) -> Channel:
-        mortal = any(map(_is_mortal, self._plan.readers(queue.name)))
-        return Channel(queue, self.calendar, mortal=mortal, again=self._tell_of_redelivery)
+        mortal = any(map(_is_mortal, self.plan.readers(queue.name)))
+        again = self._tell_of_redelivery
+        return Channel(queue, self.calendar, mortal=mortal, again=again, chance=self._chance)
 
     def start(self) -> None:
         """Start every worker, in plan order, at the instant 0."""
-        for worker in self._plan.workers():
+        for worker in self.plan.workers():
             group = worker.group
             if group.target is not None:
                 self.channels[group.target].writers += 1
@@ -81,8 +102,8 @@ class Crew:
                 self.channels[group.source].living += 1
             self._tallies.append(Tally())
             self._actors.append(self._started(worker, 1))
-        if self._plan.steady is not None:
-            Observer(self._plan.steady, self.calendar, self._plan.size, self._done, self._settle, self._plan.warmup_ns)
+        if self.plan.steady is not None:
+            Observer(self.plan.steady, self.calendar, self.plan.size, self._done, self._settle, self.plan.warmup_ns)
 
     def _done(self) -> int:
         """Items that consumers have done."""
@@ -115,7 +136,7 @@ class Crew:
 
     def died(self, actor: Hands, why: str) -> None:
         """A worker is dead: what it had in hand is handed out again, if the run goes on."""
-        policy, name = self._plan.on_death, actor.name
+        policy, name = self.plan.on_death, actor.name
         held, at_work, seq = actor.held(), actor.in_hand, actor.tally.seq
         last = f"{name}:{seq}" if actor.source is None and seq >= 0 else None
         last = actor.plan.item_id(at_work) if at_work is not None else last
@@ -236,7 +257,7 @@ class Crew:
         outcome = self.stop.outcome(Clock(0, 0), balanced=True)
         fates = dict.fromkeys(("left", "failed", "lost"), 0)
         for item in self._leftovers():
-            event, level, why = fate(self._plan, item, outcome, self._failures.get(item), self._dead)
+            event, level, why = fate(self.plan, item, outcome, self._failures.get(item), self._dead)
             fates[event] += 1
             about = {"queue": item.queue, "id": item.id, "delivery": item.delivery, "worker": item.worker}
             self.tell(event, level, **about, why=why)

@@ -11,6 +11,7 @@ from runner.engines.simulation_calendar import Player
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from runner.engines.simulation_calendar import Calendar
     from runner.envelope import Envelope
@@ -58,21 +59,29 @@ class Channel:
         writers: How many may still put.
         living: How many may still get.
         held: Items that were got and are neither done nor handed out again.
+        mortal: As given.
 
     Args:
         plan: Its bound (maxsize, or else what a pipe holds) and its batch.
         calendar: Gives turns to those who waited.
         mortal: Whether a reader may die, so that the stream's end has to wait for what is in other hands.
         again: Called with what is handed out again as it is put.
+        chance: Where it is given, it decides who of those who wait for room goes next, and not how long they waited.
     """
 
     __slots__ = (
-        "_again", "_calendar", "_mortal", "backlog", "batch", "blocked", "bound", "held", "items", "living", "name",
-        "readers", "writers",
+        "_again", "_calendar", "_chance", "backlog", "batch", "blocked", "bound", "held", "items", "living",
+        "mortal", "name", "readers", "writers",
     )  # fmt: skip
 
     def __init__(
-        self, plan: QueuePlan, calendar: Calendar, *, mortal: bool, again: Callable[[str, Handout], Any]
+        self,
+        plan: QueuePlan,
+        calendar: Calendar,
+        *,
+        mortal: bool,
+        again: Callable[[str, Handout], Any],
+        chance: Random | None = None,
     ) -> None:
         self.name = plan.name
         self.bound = inf if plan.capacity is None else plan.capacity
@@ -83,8 +92,9 @@ class Channel:
         self.backlog: deque[Handout] = deque()
         self.writers = self.living = self.held = 0
         self._calendar = calendar
-        self._mortal = mortal
+        self.mortal = mortal
         self._again = again
+        self._chance = chance
 
     def write(self, writer: Party) -> bool:
         """Put what a writer has pending, as far as there is room; False: there is none, and it waits."""
@@ -134,6 +144,8 @@ class Channel:
         while self.backlog and len(self.items) < self.bound:
             self._put_again(self.backlog.popleft())
         while self.blocked and len(self.items) < self.bound:
+            if self._chance is not None:
+                self.blocked.rotate(self._chance.randrange(len(self.blocked)))
             writer = self.blocked.popleft()
             self._admit(writer)
             self._calendar.wake(writer, self._calendar.now)
@@ -153,13 +165,13 @@ class Channel:
     def settle(self, count: int) -> None:
         """So many items of those in hands are done, or set aside."""
         self.held -= count
-        if self._mortal and not self.held:
+        if self.mortal and not self.held:
             self.end()
 
     @property
     def is_over(self) -> bool:
         """Whether nothing will come any more."""
-        return not (self.writers or self.items or self.backlog or (self._mortal and self.held))
+        return not (self.writers or self.items or self.backlog or (self.mortal and self.held))
 
     def leave(self) -> None:
         """A writer puts no more."""

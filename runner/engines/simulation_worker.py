@@ -238,7 +238,10 @@ class Actor(Hands):
         else:
             self.tell((DONE, self._calendar.now, self, done.envelope, self._service, done.planned))
             self.tally.dones += 1
-            self.reads.settle(1)
+            reads = self.reads
+            reads.held -= 1
+            if reads.mortal:
+                reads.settle(0)
         self.in_hand = None
 
     def _sleep(self, sleep: step.Sleep) -> Any:

@@ -136,8 +136,11 @@ class Supervisor:
         return [(m.worker, m.incarnation) for m in self._members if m.worker.group.source == queue]
 
     def _start_all(self) -> None:
+        look_at = 0.0
         for worker in self._plan.workers():
-            self._look_around()
+            if monotonic() >= look_at:  # not at each of a thousand: it takes longer the more there are
+                self._look_around()
+                look_at = monotonic() + _TICK_MS / 1000
             if self._stop.at is not None:
                 return
             self._start(worker, 1, FROM_THE_START)
@@ -188,9 +191,9 @@ class Supervisor:
             self._watch.tick(self._live)
 
     def _tend(self) -> None:
-        for queue in self._streams.waiting_for_writers:
-            writers = [m for m in self._current() if m.worker.group.target == queue]
-            if self._board.zero and not any(m.alive and not m.slot.closed for m in writers):
+        for queue in self._streams.waiting_for_writers if self._board.zero else ():
+            writers = (m for m in self._current() if m.worker.group.target == queue)
+            if not any(m.alive and not m.slot.closed for m in writers):
                 self._streams.writers_finished(queue)
         self._streams.tend()
         for member in self._living.values():

@@ -22,7 +22,8 @@ from runner.engines.board import Board, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.depths import DepthSampler
 from runner.engines.hand import EventInterruption, Hand, Killed
-from runner.engines.limits import NO_ROOM, provide_descriptors, unwritten
+from runner.engines.limits import NO_ROOM, provide_descriptors, provide_tasks, unwritten
+from runner.engines.opening import enter_start
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.steady import Steadiness
@@ -51,6 +52,8 @@ _DESCRIPTORS_PER_WORKER: Final = 3
 def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch: Watch | None) -> Outcome:
     """Execute the plan in threads; see `Engine`."""
     provide_descriptors(plan, _DESCRIPTORS_PER_WORKER)
+    provide_tasks(plan, 0)
+    enter_start(chronicle, folder, plan)
     board = Board(folder / "board", plan.size, create=True)
     live = LiveRun(plan, folder, board, chronicle)
     with extended_path(plan.pythonpath), contextlib.redirect_stdout(sys.stderr):

@@ -20,6 +20,7 @@ from runner.engines.faults import Faults
 from runner.engines.items import items, until_told
 from runner.engines.resume import FROM_THE_START, Resume
 from runner.engines.usercode import UserCodeError
+from runner.envelope import PACKED, Batch
 from runner.log.journal import DONE, GET, PUT
 from runner.planning import steps as step
 from runner.planning.plan import OnError, Role, UserCode
@@ -193,8 +194,7 @@ class Worker:
             words[base + BLOCKED] += returned - began
         late = None if put.due is None else began - self._zero - put.due
         self._journal.log(PUT, envelope, returned, returned - began, late)
-        self._puts += 1
-        words[base + PUTS] = self._puts
+        self._puts = words[base + PUTS] = self._puts + 1
         return returned - self._zero
 
     def _put(self, put: step.Put) -> int:
@@ -215,14 +215,24 @@ class Worker:
             began = monotonic_ns()
             for envelope in pending:
                 envelope.began = began
-            count = self._writer.put(pending)
+            batch = Batch(pending)
+            count = self._writer.put(batch)
             returned = monotonic_ns()
             if returned - began > _AT_ONCE_NS:
                 words[base + BLOCKED] += returned - began
-            self._log_puts(count, returned, returned - began)
+            self._log_puts(batch, count, returned, returned - began)
             del pending[:count]
 
-    def _log_puts(self, count: int, returned: int, wait: int) -> None:
+    def _log_puts(self, batch: Batch, count: int, returned: int, wait: int) -> None:
+        if batch.packed is not None and count > 1 and not self._reports and not self._dues:
+            self._journal.log_packed(PUT, batch.packed[: count * PACKED.size], returned, wait)
+        else:
+            self._log_each_put(count, returned, wait)
+        self._puts += count
+        self._words[self._base + PUTS] = self._puts
+
+    def _log_each_put(self, count: int, returned: int, wait: int) -> None:
+        """Log puts that are late or in time, and what is reported done behind them."""
         log, began = self._journal.log, returned - wait - self._zero
         lateness: list[int] | list[None] = [began - due for due in self._dues[:count]] or [None] * count
         del self._dues[:count]
@@ -235,8 +245,6 @@ class Worker:
         self._words[self._base + DONES] = self._dones
         if self._reports:
             self._reports = [(behind - count, *report) for behind, *report in self._reports]  # type: ignore[misc]
-        self._puts += count
-        self._words[self._base + PUTS] = self._puts
 
     def _get(self, get: step.Get) -> Envelope | None:
         words, base = self._words, self._base
@@ -252,29 +260,41 @@ class Worker:
             returned = monotonic_ns()
             if returned - began > _AT_ONCE_NS:
                 words[base + BLOCKED] += returned - began
+            if len(taken) == 1:  # the way of queues without batches
+                [envelope] = taken
+                self._journal.log(GET, envelope, returned, returned - began, returned - envelope.began)
+                self._gets = words[base + GETS] = self._gets + 1
+                self._service = 0
+                self._in_hand = envelope
+                words[base + TAKEN] = 1
+                return envelope
             if not taken:
                 return None
-            log, wait = self._journal.log, returned - began
-            for envelope in taken:
-                log(GET, envelope, returned, wait, returned - envelope.began)
-            self._gets += len(taken)
-            words[base + GETS] = self._gets
-            if len(taken) > 1:
-                taken.reverse()
-            self._taken = taken
-            self._hand = len(taken)
+            self._take(taken, returned, returned - began)
         self._service = 0
         self._in_hand = envelope = self._taken.pop()
         words[base + TAKEN] = self._hand - len(self._taken)
         return envelope
+
+    def _take(self, taken: list[Envelope], returned: int, wait: int) -> None:
+        """Log the gets of one read, whose items then are taken one by one."""
+        if isinstance(taken, Batch) and taken.packed is not None:
+            self._journal.log_packed(GET, taken.packed, returned, wait)
+        else:
+            for envelope in taken:
+                self._journal.log(GET, envelope, returned, wait, returned - envelope.began)
+        self._hand = len(taken)
+        self._gets += self._hand
+        self._words[self._base + GETS] = self._gets
+        taken.reverse()
+        self._taken = taken
 
     def _done(self, done: step.Done) -> None:
         if self._pending:
             self._reports.append((len(self._pending), done.envelope, self._service, done.planned))
         else:
             self._journal.log(DONE, done.envelope, monotonic_ns(), self._service, done.planned)
-            self._dones += 1
-            self._words[self._base + DONES] = self._dones
+            self._dones = self._words[self._base + DONES] = self._dones + 1
         self._in_hand = None
 
     def _failed(self, failed: step.Failed) -> int:

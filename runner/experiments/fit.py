@@ -106,6 +106,8 @@ class _Fitting:
         if self._found.deaths:
             self._note("workers died: what was declared to kill them is not in a log, only in a run directory's config")
         data: dict[str, Any] = {"name": start.name or "fitted", "seed": start.seed or 0}
+        if start.warmup_ns > 0:
+            data["warmup"] = start.warmup_ns / _NS
         data["queues"] = {n: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch} for n, q in start.queues.items()}
         for name, group in start.groups.items():
             section = data.setdefault(_SECTIONS[group.role], {})
@@ -150,9 +152,10 @@ class _Fitting:
             self._overrides["faults"] = [*self._faults(frame)]
 
     def _faults(self, frame: Config) -> Iterator[dict[str, Any]]:
-        """The faults, with their pauses at time scale 1; those of producers are among the recorded pauses."""
+        """The faults, with their pauses at time scale 1; those of closed producers are among the recorded pauses."""
         for fault in frame.faults:
-            if fault.act == "pause" and fault.worker.rpartition("-")[0] in frame.producers:
+            group = fault.worker.rpartition("-")[0]
+            if fault.act == "pause" and group in frame.producers and group not in self._found.open_groups:
                 self._note(f"{fault.worker}: its pause on purpose is among the recorded ones")
                 continue
             written = fault.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runner import api
 from runner.config.load import load
 from runner.errors import ExitCode, LogError
+from runner.experiments.drifts import drifts
 from runner.log.rundir import CONFIG, EVENTS, RunDir, sha256_of
 
 if TYPE_CHECKING:
@@ -21,18 +22,7 @@ if TYPE_CHECKING:
 
     from runner.api import Result
     from runner.engines.contract import Watch
-
-_WHERE: Final = ("versions", "implementation", "host", "cpu", "kernel", "machine", "git", "engine", "start_method")
-"""What of a manifest says where and with what a run ran."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Something that is not as it was: its path in the manifest, and both values."""
-
-    what: str
-    then: Any
-    now: Any
+    from runner.experiments.drifts import Drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +118,4 @@ def changed(stored: RunDir, manifest: Mapping[str, Any]) -> list[str]:
             found.append(f"{name} is missing")
         elif sha256_of(path) != digest:
             found.append(f"{name} was changed after the run (its digest is not {key} of the manifest)")
-    return found
-
-
-def drifts(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Drift]:
-    """In what two manifests differ, of what says where and with what a run ran."""
-    sides = [_flat({key: manifest.get(key) for key in _WHERE}) for manifest in (then, now)]
-    keys = dict.fromkeys([*sides[0], *sides[1]])
-    return [Drift(key, *values) for key in keys if (values := [side.get(key) for side in sides])[0] != values[1]]
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
     return found

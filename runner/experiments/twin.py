@@ -135,12 +135,13 @@ def twin(
     if simulated.exit_code > _SIGNALS:
         raise Interrupted(simulated.exit_code, simulated.reason or "interrupted")
     real = api.run(config, out, watch=watch, command_line=command_line, overrides=overrides)
-    ours, theirs = Course(_typed(simulated.events())), Course(events.read(real.run_dir / rundir.EVENTS))
+    ours, theirs = Course(typed(simulated.events())), Course(events.read(real.run_dir / rundir.EVENTS))
     found = pairs(ours, theirs)
     return Twin(simulated, real, found, agreement(found), gap(ours, theirs))
 
 
-def _typed(found: Iterator[dict[str, Any]]) -> Iterator[Event]:
+def typed(found: Iterator[dict[str, Any]]) -> Iterator[Event]:
+    """The events that a `Course` is made of, as records."""
     for event in found:
         if event["event"] in _COUNTED:
             yield msgspec.convert(event, RunStart | Put | Get | Done | Redelivery)

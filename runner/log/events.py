@@ -234,9 +234,9 @@ def read_chunks(
     """
     line = 0
     last_ns = 0
-    for block in _blocks(path, grows):
+    for block in blocks(path, grows):
         end = block.rfind(b"\n") + 1
-        events, problems = _decode(block[:end], every=broken is not None)
+        events, problems = decode(block[:end], every=broken is not None)
         if line == 0:
             _check_header(path, events, problems.get(0))
         if events:
@@ -261,7 +261,7 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
         LogError: The file cannot be read, or a line is no JSON object.
     """
     line = 0
-    for block in _blocks(path):
+    for block in blocks(path):
         for text in block.splitlines(keepends=True):
             line += 1
             if text.endswith(b"\n"):
@@ -271,8 +271,16 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
                     raise LogError(f"{path}:{line}: is no event: {error}") from None
 
 
-def _blocks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[bytes]:
-    """Yield the file in pieces that end with a line's end; only the last may end otherwise."""
+def blocks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[bytes]:
+    """Yield a file in pieces that end with a line's end; only the last may end otherwise.
+
+    Args:
+        path: The file.
+        grows: Asked at its end whether there may be more to read now.
+
+    Raises:
+        LogError: It cannot be read.
+    """
     try:
         with path.open("rb") as file:
             while (block := file.read(_CHUNK)) or (grows is not None and grows()):
@@ -300,7 +308,7 @@ def _check_header(path: Path, events: list[Event], problem: str | None) -> None:
         raise LogError(f"{path}: is of log schema {first.schema}, this mprun reads {SCHEMA}{remedy}")
 
 
-def _decode(block: bytes, *, every: bool = False) -> tuple[list[Event], dict[int, str]]:
+def decode(block: bytes, *, every: bool = False) -> tuple[list[Event], dict[int, str]]:
     """Decode whole lines; stop at the first that is no event, or go on behind it, and say what is wrong, by place."""
     try:
         events: list[Event] = list(_decoder.decode_lines(block))

@@ -7,7 +7,8 @@
 **The writer** is one worker incarnation, the only one ever to write the file. A record is one slot of 48
 bytes; its last byte, the kind, is stored last, so a slot counts once its kind is not 0 and no commit word is
 needed. What does not fit a slot (an item that is no small integer, an id made by a stage) lies in a tail, the
-slots behind it, stored first. Space is allocated before it is mapped, so a full disk is an
+slots behind it, stored first; so do the whole numbers of
+one write or read, all behind one slot. Space is allocated before it is mapped, so a full disk is an
 `OSError` here and not a SIGBUS.
 
 **The reader** may follow while the writer writes. It sees a prefix of the records and never a part of one.
@@ -20,10 +21,13 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 import struct
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from runner.envelope import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,11 +42,13 @@ RAW: Final = 4
 _PAD: Final = 5
 
 _TAIL: Final = 1
+_MANY: Final = 4
+"""Flag beside `_TAIL`: the tail is many items, each as `PACKED`; the slot is one of every one of them."""
 NO_SECOND: Final = 2
 """Flag: the second figure (late_ns of a put, planned_ns of a done) is null."""
 
-_HOT_KINDS: Final = bytes((PUT, GET, DONE))
-_NO_TAIL: Final = bytes((0, NO_SECOND))
+_NOT_HOT: Final = re.compile(b"[^%b]" % bytes((PUT, GET, DONE)))
+_WITH_TAIL: Final = re.compile(b"[^%b]" % bytes((0, NO_SECOND)))
 
 ITEM_BYTES: Final = 256
 """An item's JSON beyond this many bytes is cut in the log."""
@@ -169,6 +175,17 @@ class JournalWriter:
              envelope.producer, envelope.delivery, flags | _TAIL, kind),
         )  # fmt: skip
 
+    def log_packed(self, kind: int, items: bytes, instant: int, wait: int) -> None:
+        """Append the puts of one write or the gets of one read, for hardly more than one costs by itself.
+
+        Args:
+            kind: PUT, whose late_ns is null, or GET, whose latency_ns counts from the beginning of the item's put.
+            items: What they are about, each as `PACKED`.
+            instant: When the operation returned, ns of the monotonic clock.
+            wait: wait_ns of all of them.
+        """
+        self._log_tail(items, (instant, wait, 0, 0, len(items), 0, 0, _TAIL | _MANY, kind))
+
     def raw(self, instant: int, event: Mapping[str, Any]) -> None:
         """Append an event of any other kind, as JSON."""
         tail = json.dumps(event).encode()
@@ -244,30 +261,47 @@ def suffix_of(record: Record) -> str:
 def _parse(data: bytes) -> tuple[list[Record], int]:
     """The complete records at the head of `data`, and the bytes they take: more than it holds after a pad."""
     slots: list[Record] = list(_SLOT.iter_unpack(data))
-    if not data[_SIZE - 1 :: _SIZE].strip(_HOT_KINDS) and not data[_SIZE - 2 :: _SIZE].strip(_NO_TAIL):
-        return slots, len(data)
+    kinds, flags = data[_SIZE - 1 :: _SIZE], data[_SIZE - 2 :: _SIZE]
     records: list[Record] = []
     index = 0
     while index < len(slots):
-        record = slots[index]
-        flags, kind = record[7], record[8]
-        if not kind:
+        plain = min(_end(_NOT_HOT, kinds, index), _end(_WITH_TAIL, flags, index))
+        records += slots[index:plain]
+        index = plain
+        if index == len(slots) or not kinds[index]:
             break
-        if kind == _PAD:
-            index += 1 + record[4]
+        length = slots[index][4]
+        if kinds[index] == _PAD:
+            index += 1 + length
             continue
-        if flags & _TAIL:
-            length = record[4]
-            behind = index + 1 + _slots(length)
-            if behind > len(slots):
-                break
-            start = (index + 1) * _SIZE
-            record = (*record[:4], data[start : start + length], *record[5:])
-            index = behind
-        else:
-            index += 1
-        records.append(record)
+        start, behind = (index + 1) * _SIZE, index + 1 + _slots(length)
+        if behind > len(slots):
+            break
+        records += _behind(slots[index], data[start : start + length])
+        index = behind
     return records, index * _SIZE
+
+
+def _end(what: re.Pattern[bytes], column: bytes, start: int) -> int:
+    """Where in a column such a byte comes next; its end where none does."""
+    found = what.search(column, start)
+    return len(column) if found is None else found.start()
+
+
+def _behind(slot: Record, tail: bytes) -> list[Record]:
+    """The records of a slot and its tail: one, or many that have all but the item in common."""
+    instant, wait, *_, flags, kind = slot
+    if not flags & _MANY:
+        return [(*slot[:4], tail, *slot[5:])]
+    if kind == PUT:
+        return [
+            (instant, wait, 0, seq, item, producer, delivery, NO_SECOND, kind)
+            for producer, delivery, _, seq, _, item in PACKED.iter_unpack(tail)
+        ]
+    return [
+        (instant, wait, instant - began, seq, item, producer, delivery, 0, kind)
+        for producer, delivery, _, seq, began, item in PACKED.iter_unpack(tail)
+    ]
 
 
 def _slots(length: int) -> int:

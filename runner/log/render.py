@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
     from runner.log.journal import Clock, Record
+    from runner.log.merge import Owner
 
-_FIGURES: Final = {
+FIGURES: Final = {
     PUT: ("put", ("wait_ns", "late_ns")),
     GET: ("get", ("wait_ns", "latency_ns")),
     DONE: ("done", ("service_ns", "planned_ns")),
 }
+"""The event of each kind of record, and the names of its two figures."""
 _SECOND: Final = 1_000_000_000
-_HOT: Final = frozenset(_FIGURES)
+_HOT: Final = frozenset(FIGURES)
 _WHOLE: Final = frozenset((0, NO_SECOND))
 """Flags of a record whose item is a whole number."""
 
@@ -109,15 +111,9 @@ class Renderer:
             line = line.replace(f'"item":"{_mark("item")}"', _mark("item"))
         return line
 
-    def lines(self, worker: str, source: str | None, target: str | None) -> WorkerLines:
-        """The renderer of one worker's journal.
-
-        Args:
-            worker: Its name.
-            source: The queue it gets from.
-            target: The queue it puts into.
-        """
-        return WorkerLines(self, worker, source, target)
+    def lines(self, owner: Owner) -> WorkerLines:
+        """The renderer of one worker's journal."""
+        return WorkerLines(self, owner)
 
 
 def _mark(key: str) -> str:
@@ -127,14 +123,14 @@ def _mark(key: str) -> str:
 class WorkerLines:
     """Renders the journal of one worker, made by `Renderer.lines`."""
 
-    def __init__(self, renderer: Renderer, worker: str, source: str | None, target: str | None) -> None:
+    def __init__(self, renderer: Renderer, owner: Owner) -> None:
         self._renderer = renderer
-        self._worker = worker
+        self._worker = owner.worker
         self._marked = {
-            kind: (renderer.marked(event, worker, target if kind == PUT else source, figures), figures)
-            for kind, (event, figures) in _FIGURES.items()
+            kind: (renderer.marked(event, owner.worker, owner.queue_of(kind), figures), figures)
+            for kind, (event, figures) in FIGURES.items()
         }
-        self._any = {kind: self._filled(kind, "%s.%06dZ", "%s%d%s", "%s", "%s") for kind in _FIGURES}
+        self._any = {kind: self._filled(kind, "%s.%06dZ", "%s%d%s", "%s", "%s") for kind in FIGURES}
         self._second = -1
         self._hot: dict[tuple[int, int], str] = {}
 
@@ -178,7 +174,7 @@ class WorkerLines:
             timestamp, item = f"{_stamp(second)}.%06dZ", '"item":%d' if self._renderer.json else "%d"
             self._hot = {
                 (kind, flags): self._filled(kind, timestamp, "%s%d", item, shown)
-                for kind in _FIGURES
+                for kind in FIGURES
                 for flags, shown in ((0, "%d"), (NO_SECOND, self._renderer.null + "%.0s"))
             }
             self._second = second

@@ -162,17 +162,21 @@ def create(out: Path, name: str) -> RunDir:
         ConfigError: It cannot be made or written to; nothing has been started.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in name) or "run"
-    plain = plain.encode()[:_LONGEST_NAME].decode(errors="ignore")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        path = _fresh(out, f"{stamp}-{plain}")
+        path = _fresh(out, f"{stamp}-{plain_name(name)}")
         (path / JOURNALS).mkdir()
         _point_latest(out, path.name)
     except OSError as error:
         problem = f"cannot be written: {error.strerror}: {error.filename}; choose another folder with --out"
         raise ConfigError(Problem(str(out), None, None, "", problem)) from error
     return RunDir(path.resolve())
+
+
+def plain_name(name: str) -> str:
+    """A name as part of a folder's: letters, digits, `.`, `_` and `-`, and not too long."""
+    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in name) or "run"
+    return plain.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _fresh(out: Path, stem: str) -> Path:

@@ -14,6 +14,7 @@ from msgspec.json import encode
 
 from runner.log.events import Done, Get, Put, decoded
 from runner.log.journal import DONE, GET, PUT, RAW, Clock, item_members
+from runner.log.prefixes import Prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ _FIGURES: Final = {
     GET: ("wait_ns", "latency_ns"),
     DONE: ("service_ns", "planned_ns"),
 }
+_ENDS: Final = {PUT: "target", GET: "source", DONE: "source"}
 _WORKER: Final = "@@worker@@"
 
 
@@ -79,38 +81,47 @@ class SequenceLines:
         from runner.log.render import Renderer, json_processors  # structlog: slow to import, not needed by all
 
         self._renderer = Renderer(_EPOCH, prefix, json_processors())
-        self._names = _Prefixes(prefix)
-        self._templates: dict[tuple[str, int], tuple[str, str]] = {}
+        self._names = Prefixes(prefix)
+        self._templates: dict[Speaker, dict[int, tuple[str, str]]] = {}
         self._second = -1
         self._stamp = ""
 
     def __call__(self, records: Sequence[Record]) -> list[str]:
         """One line each."""
-        return [self._line(record) for record in records]
+        lines = []
+        instant, stamp, templates, names = -1, "", self._templates, self._names
+        for kind, at, speaker, what, first, second in records:
+            if kind == RAW:
+                lines.append(self._renderer.entry(at, what))
+                continue
+            if at != instant:
+                instant, stamp = at, self._timestamp(at)
+            known = templates.get(speaker) or self._met(speaker)
+            item = what.item
+            shown = item if item.__class__ is int else item_members(item).decode().removeprefix('"item":')
+            line = known[kind][second is None] % (
+                stamp, at, names[what.producer], what.seq, what.suffix, shown, first, second or 0, what.delivery,
+            )  # fmt: skip
+            lines.append(line)
+        return lines
 
-    def _line(self, record: Record) -> str:
-        kind, instant, speaker, what, first, second = record
-        if kind == RAW:
-            return self._renderer.entry(instant, what)
+    def _timestamp(self, instant: int) -> str:
         at, nano = divmod(instant, _SECOND)
         if at != self._second:
             self._second, self._stamp = at, self._renderer.second(at)
-        known = self._templates.get((speaker.group, kind))
-        if known is None:
-            known = self._templates[speaker.group, kind] = self._template(speaker, kind)
-        item = what.item
-        return known[second is None] % (
-            self._stamp, nano // 1000, instant, speaker.name, self._names[what.producer], what.seq, what.suffix,
-            f'"item":{item}' if item.__class__ is int else item_members(item).decode(), first,
-            second or 0, what.delivery,
-        )  # fmt: skip
+        return f"{self._stamp}.{nano // 1000:06d}Z"
+
+    def _met(self, speaker: Speaker) -> dict[int, tuple[str, str]]:
+        kinds = [kind for kind, end in _ENDS.items() if getattr(speaker, end) is not None]
+        found = self._templates[speaker] = {kind: self._template(speaker, kind) for kind in kinds}
+        return found
 
     def _template(self, speaker: Speaker, kind: int) -> tuple[str, str]:
         """What to fill in with a second figure and without one."""
         queue = speaker.target if kind == PUT else speaker.source
         line = self._renderer.marked(_NAMES[kind], _WORKER, queue, _FIGURES[kind])
         places = {
-            "timestamp": "%s.%06dZ", "t_ns": "%d", "worker": "%s", "id": "%s%d%s", "item": "%s",
+            "timestamp": "%s", "t_ns": "%d", "worker": speaker.name, "id": "%s%d%s", "item": '"item":%s',
             _FIGURES[kind][0]: "%d", "delivery": "%d",
         }  # fmt: skip
         for key, place in places.items():
@@ -127,7 +138,7 @@ class SequenceEvents:
     """
 
     def __init__(self, prefix: Callable[[int], str]) -> None:
-        self._names = _Prefixes(prefix)
+        self._names = Prefixes(prefix)
 
     def __call__(self, records: Sequence[Record]) -> list[Event]:
         """One event each."""
@@ -151,16 +162,4 @@ class SequenceEvents:
                         delivery=what.delivery,
                     )  # fmt: skip
             found.append(event)
-        return found
-
-
-class _Prefixes(dict[int, str]):
-    """The prefix of every producer met so far."""
-
-    def __init__(self, prefix: Callable[[int], str]) -> None:
-        super().__init__()
-        self._prefix = prefix
-
-    def __missing__(self, producer: int) -> str:
-        self[producer] = found = self._prefix(producer)
         return found

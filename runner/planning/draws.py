@@ -63,9 +63,10 @@ class Sampler:
     Attributes:
         constant: The planned time in ns of every item where there is but one, so that nothing is hashed: for a constant
             law, and for every law under a time scale of 0, where a trace is not asked and so misses no value.
+        draw: The same as a call, for who draws for every item: a closure, which looks up nothing, is a third faster.
     """
 
-    __slots__ = ("_group", "_law", "_purpose", "_quantile", "_seed", "_stream", "_time_scale", "constant")
+    __slots__ = ("_group", "_law", "_purpose", "_seed", "_stream", "_time_scale", "constant", "draw")
 
     def __init__(self, seed: int, group: str, purpose: Purpose, law: Distribution, time_scale: float) -> None:
         self._seed = seed
@@ -74,8 +75,8 @@ class Sampler:
         self._law = law
         self._time_scale = time_scale
         self._stream = _stream(seed, group, purpose)
-        self._quantile = law.quantile if isinstance(law, Invertible) else None
         self.constant = self._constant()
+        self.draw = self._closure()
         # What a law imports or computes on its first sample is paid for here, not by the first item of a run.
         with suppress(MissingValue):
             law.sample(KeyedDraw(self._stream, "", 0))
@@ -86,15 +87,25 @@ class Sampler:
         Raises:
             MissingValue: A trace has no value for the item.
         """
-        if self.constant is not None:
-            return self.constant
-        if self._quantile is None:
-            return self._planned(self._law.sample(KeyedDraw(self._stream, id, seq)))
-        # The same as sample(), spared the draw's own object and two calls: a quarter of the time.
-        hashed = self._stream.copy()
-        hashed.update(id.encode() + _FIRST_BLOCK)
-        ns = round(self._quantile(((_word(hashed.digest())[0] >> 12) + 0.5) * _GRAIN) * 1e9)
-        return ns if self._time_scale == 1 else round(ns * self._time_scale)
+        return self.draw(id, seq)
+
+    def _closure(self) -> Callable[[str, int], int]:
+        constant, law, stream, time_scale, planned = (
+            self.constant, self._law, self._stream, self._time_scale, self._planned,
+        )  # fmt: skip
+        if constant is not None:
+            return lambda _id, _seq: constant
+        if not isinstance(law, Invertible):
+            return lambda id, seq: planned(law.sample(KeyedDraw(stream, id, seq)))  # noqa: A006 - as a Draw names it
+        quantile, copy = law.quantile, stream.copy
+
+        def drawn(id: str, _seq: int) -> int:  # noqa: A002 - as a Draw names it
+            # The same as sample(), spared the draw's own object and two calls.
+            hashed = copy()
+            hashed.update(id.encode() + _FIRST_BLOCK)
+            return round(quantile(((_word(hashed.digest())[0] >> 12) + 0.5) * _GRAIN) * 1e9)
+
+        return drawn if time_scale == 1 else lambda id, seq: round(drawn(id, seq) * time_scale)  # noqa: A006
 
     @property
     def mean_ns(self) -> float:

@@ -35,10 +35,14 @@ from runner.planning.plan import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runner.config.models import Config, ConsumerConfig, ItemsConfig, ProducerConfig, QueueConfig, StageConfig
+    from runner.config.models import Config, ConsumerConfig, ItemsConfig, ProducerConfig, StageConfig
 
 PIPE_CAPACITY: Final = (1 << 20) // 32
 """Tickets of 32 bytes in the largest pipe an ordinary process gets, 1 MiB."""
+_LEAST_PIPE_CAPACITY: Final = (1 << 16) // 32
+"""In the pipe that everybody gets without asking, 64 KiB."""
+_LARGEST_PIPES: Final = 32
+"""Half of those that Linux grants an ordinary user (16,384 pages, 64 MiB): the other half is for other runs."""
 
 
 def plan(config: Config) -> Plan:
@@ -63,7 +67,7 @@ def plan(config: Config) -> Plan:
         on_death=_on_death(config),
         hang_after_ns=config.hang_after_ns,
         cores=config.cores or usable_cores(),
-        queues=tuple(_queue(name, queue) for name, queue in config.queues.items()),
+        queues=tuple(_queues(config)),
         groups=tuple(_groups(config)),
         stored_config=stored,
         files=files,
@@ -110,11 +114,19 @@ def _copies(config: Config) -> dict[str, str]:
     return copies
 
 
-def _queue(name: str, queue: QueueConfig) -> QueuePlan:
-    capacity = PIPE_CAPACITY if queue.kind == "pipe" else None
-    if queue.maxsize:
-        capacity = min(queue.maxsize, capacity or queue.maxsize)
-    return QueuePlan(name, queue.kind, queue.maxsize, queue.batch, capacity)
+def _queues(config: Config) -> Iterator[QueuePlan]:
+    unbounded = sum(queue.kind == "pipe" and not queue.maxsize for queue in config.queues.values())
+    for name, queue in config.queues.items():
+        capacity = pipe_capacity(unbounded) if queue.kind == "pipe" else None
+        if queue.maxsize:
+            capacity = queue.maxsize
+        yield QueuePlan(name, queue.kind, queue.maxsize, queue.batch, capacity)
+
+
+def pipe_capacity(pipes: int) -> int:
+    """Tickets that each of so many pipes without declared bound holds: the largest there are, or a share of 32 MiB."""
+    share = PIPE_CAPACITY * _LARGEST_PIPES // max(1, pipes)
+    return max(_LEAST_PIPE_CAPACITY, min(PIPE_CAPACITY, 1 << share.bit_length() - 1))
 
 
 def _groups(config: Config) -> Iterator[GroupPlan]:

@@ -139,7 +139,7 @@ def produce(worker: WorkerPlan, items: Iterator[tuple[int, Any]]) -> Steps:
     """
     group = worker.group
     index, padding, duration = worker.index, bytes(group.payload), group.duration_ns
-    pause, fixed, name = group.pause, group.pause.constant, worker.name
+    pause, fixed, name = group.pause.draw, group.pause.constant, worker.name
     upcoming = next(items, None)
     if upcoming is None:
         yield Close()
@@ -322,8 +322,11 @@ def _service(worker: WorkerPlan) -> Service:
         same = (kind(fixed) if fixed else None, fixed)
         return lambda _: same
 
+    draw, prefix = service.draw, worker.origins.prefix
+
     def drawn(envelope: Envelope) -> tuple[Step | None, int | None]:
-        ns = service(worker.item_id(envelope), envelope.seq)
+        seq = envelope.seq
+        ns = draw(f"{prefix(envelope.producer)}{seq}{envelope.suffix}", seq)
         return (kind(ns) if ns else None, ns)
 
     return drawn

@@ -18,6 +18,7 @@ Who is the last tells a second queue, of numbers.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -28,11 +29,12 @@ import threading
 from multiprocessing.managers import BaseManager, SyncManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+from runner.lifeline import die_with
 from runner.queues.contents import opened, packed
 from runner.queues.contract import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
     from pathlib import Path
@@ -76,7 +78,6 @@ class ManagerQueue:
     def __init__(self, plan: QueuePlan, context: BaseContext, _folder: Path, writers: int) -> None:
         own = context if context.get_start_method() != "fork" else multiprocessing.get_context("spawn")
         self._key = secrets.token_bytes(32)
-        self._name = plan.name
         lifeline, self._lifeline = own.Pipe(duplex=False)
         answer, ready = own.Pipe(duplex=False)
         self._process = own.Process(  # type: ignore[attr-defined]  # every context has it
@@ -96,7 +97,7 @@ class ManagerQueue:
 
     def connector(self, _worker: int, _incarnation: int, *, writes: bool) -> ManagerConnector:  # noqa: ARG002 - both ends are one object
         """An end for a worker."""
-        return ManagerConnector(self._name, self._address, self._key)
+        return ManagerConnector(self._address, self._key)
 
     def descriptors(self) -> tuple[int, ...]:
         """The lifeline, which would keep the manager process alive."""
@@ -148,6 +149,7 @@ def _serve(
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.dup2(2, 1)
+    die_with(lifeline.fileno())
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     items: queue.Queue[Any] = queue.Queue(maxsize)
     tickets: queue.Queue[int] = queue.Queue()
@@ -166,16 +168,24 @@ def _serve(
 
 
 def _end_with(lifeline: Connection[Any, Any]) -> None:
-    """End this process, whatever it does, when nobody holds the other end any more."""
+    """End this process when nobody holds the other end any more, where the kernel does not."""
     lifeline.poll(None)
     os._exit(0)
+
+
+@contextlib.contextmanager
+def _there() -> Iterator[None]:
+    """Say it in words where the manager process is not there any more."""
+    try:
+        yield
+    except (EOFError, ConnectionError):
+        raise ConnectionError("the manager process of its queue has ended") from None
 
 
 class ManagerConnector:
     """One worker's way to the manager process."""
 
-    def __init__(self, name: str, address: str, key: bytes) -> None:
-        self.name = name
+    def __init__(self, address: str, key: bytes) -> None:
         self.address = address
         self.key = key
 
@@ -186,12 +196,14 @@ class ManagerConnector:
 
     def writer(self, stopped: Callable[[], bool]) -> ManagerWriter:
         """The end for putting; connects to the manager process."""
-        queues = self._queues()
-        return ManagerWriter(queues.items(), queues.tickets(), stopped)
+        with _there():
+            queues = self._queues()
+            return ManagerWriter(queues.items(), queues.tickets(), stopped)
 
     def reader(self, stopped: Callable[[], bool]) -> ManagerReader:
         """The end for getting; connects to the manager process."""
-        return ManagerReader(self._queues().items(), stopped)
+        with _there():
+            return ManagerReader(self._queues().items(), stopped)
 
     def _queues(self) -> _Queues:
         clients = _Clients(self.address, self.key)
@@ -217,7 +229,8 @@ class ManagerWriter:
     def _put(self, content: object) -> None:
         while True:
             try:
-                self._items.put(content, True, _LOOK_UP_AFTER_S)
+                with _there():
+                    self._items.put(content, True, _LOOK_UP_AFTER_S)
             except queue.Full:
                 if self._stopped():
                     raise Stopped from None
@@ -229,7 +242,9 @@ class ManagerWriter:
 
     def close(self) -> None:
         """The last writer puts the token."""
-        if self._tickets.get_nowait() == 0:
+        with _there():
+            is_last = self._tickets.get_nowait() == 0
+        if is_last:
             self._put(_END)
 
 
@@ -247,12 +262,14 @@ class ManagerReader:
         """See `Reader.get`."""
         while not (self._ended or self._stopped()):
             try:
-                content = self._items.get(True, _LOOK_UP_AFTER_S)
+                with _there():
+                    content = self._items.get(True, _LOOK_UP_AFTER_S)
             except queue.Empty:
                 continue
             if content is not _END:
                 return [opened(content)]
-            self._items.put(_END)
+            with _there():
+                self._items.put(_END)
             self._ended = True
         return []
 

@@ -90,7 +90,8 @@ class PipeQueue:
         A write that does not fit the last page of a pipe begins a new one, so batches may fill pages by half only.
         """
         waste = 1 if self._plan.batch == 1 else 2
-        wanted = (self._plan.maxsize * waste + AT_ONCE) * SIZE if self._plan.maxsize else _LARGEST_PIPE
+        bound = self._plan.maxsize * waste + AT_ONCE if self._plan.maxsize else self._plan.capacity
+        wanted = _LARGEST_PIPE if bound is None else bound * SIZE
         if not hasattr(fcntl, "F_SETPIPE_SZ"):
             return 65536 // SIZE
         size = fcntl.fcntl(self._write_end, fcntl.F_GETPIPE_SZ)

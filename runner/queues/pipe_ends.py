@@ -7,7 +7,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Final
 
-from runner.envelope import Envelope
+from runner.envelope import Batch, Envelope, packed
 from runner.queues.contract import Stopped, end_reads
 from runner.queues.tickets import FILED, SIZE, TICKET, record_of
 
@@ -24,6 +24,9 @@ AT_ONCE: Final = select.PIPE_BUF // SIZE
 _BEYOND: Final = 1 << 63
 _pack_into: Final = TICKET.pack_into
 _unpack_from: Final = TICKET.unpack_from
+_unpack_all: Final = TICKET.iter_unpack
+_FLAGS: Final = 6
+"""Where in a ticket its two bytes of flags are."""
 _write: Final = os.write
 _LOOK_UP_AFTER_MS: Final = 50
 """How often a writer that waits for room looks whether it was told to stop."""
@@ -62,8 +65,9 @@ class PipeWriter:
         if self._gate is not None:
             return self._put_through(self._gate, envelopes)
         if len(envelopes) > 1:
-            count = min(len(envelopes), AT_ONCE)
-            self._begin([self._ticket(envelope) for envelope in envelopes[:count]])
+            content = self._content(envelopes, self._ticket)
+            count = len(content) // SIZE
+            self._begin(content)
             self._write(count, self._tickets[: count * SIZE])
             return count
         # `_begin`, `_ticket` and `_write` in one, for an item a write is where speed counts most.
@@ -84,9 +88,18 @@ class PipeWriter:
             self._write(1, self._one)
         return 1
 
-    def _begin(self, tickets: list[bytes]) -> None:
+    def _content(self, envelopes: list[Envelope], ticket: Callable[[Envelope], bytes]) -> bytes:
+        """The tickets of as many items as one write takes."""
+        small = packed(envelopes[:AT_ONCE])
+        if small is None:
+            return b"".join([ticket(envelope) for envelope in envelopes[:AT_ONCE]])
+        if isinstance(envelopes, Batch):
+            envelopes.packed = small
+        return small
+
+    def _begin(self, tickets: bytes) -> None:
         self._words[0] = 0
-        self._tickets[: len(tickets) * SIZE] = b"".join(tickets)
+        self._tickets[: len(tickets)] = tickets
 
     def _write(self, count: int, tickets: memoryview) -> None:
         """Write what is laid out, once there is room for it; begun from then on."""
@@ -111,10 +124,10 @@ class PipeWriter:
                 raise Stopped
 
     def _put_through(self, gate: Gate, envelopes: list[Envelope]) -> int:
-        tickets = [self._offered(envelope) for envelope in envelopes[:AT_ONCE]]
+        content = self._content(envelopes, self._offered)
         with gate as room:
-            count = min(len(tickets), room)
-            self._begin(tickets[:count])
+            count = min(len(content) // SIZE, room)
+            self._begin(content[: count * SIZE])
             self._write(count, self._tickets[: count * SIZE])
         for envelope in envelopes[:count]:
             self._places.pop(id(envelope), None)
@@ -178,11 +191,17 @@ class PipeReader:
             if not flags:
                 return [Envelope(who, seq, item, delivery, began)]
         self._got = size // SIZE
+        read = bytes(self._tickets[:size])
+        if not (read[_FLAGS::SIZE] + read[_FLAGS + 1 :: SIZE]).strip(b"\0"):
+            small = [
+                Envelope(who, seq, item, delivery, began) for who, delivery, _, seq, began, item in _unpack_all(read)
+            ]
+            return Batch(small, read)
         return [
             Envelope(who, seq, item, delivery, began)
             if not flags
             else self._files.envelope(who, delivery, flags, seq, began, item)
-            for who, delivery, flags, seq, began, item in TICKET.iter_unpack(self._tickets[:size])
+            for who, delivery, flags, seq, began, item in _unpack_all(read)
         ]
 
     def cut(self) -> None:

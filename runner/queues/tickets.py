@@ -14,14 +14,14 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final
 
-from runner.envelope import Envelope
+from runner.envelope import PACKED, Envelope
 from runner.log.journal import tail_of
 from runner.queues.contract import Parcel, pickled, unpickled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TICKET: Final = struct.Struct("<IHHqqq")
+TICKET: Final = PACKED
 SIZE: Final = TICKET.size
 FILED: Final = 1
 """Flag of a ticket whose item lies in a payload file; the incarnation of its writer stands in the bits above."""

@@ -264,7 +264,7 @@ class QueueContract:
         """Within two seconds, without being told."""
         context = multiprocessing.get_context("fork")
         told, tells = context.Pipe(duplex=False)
-        supervisor = context.Process(target=_makes_a_queue, args=(self.kind, tmp_path, tells))
+        supervisor = context.Process(target=makes_a_queue, args=(self.kind, tmp_path, tells))
         supervisor.start()
         try:
             assert told.poll(_GONE_WITHIN_S * 10)
@@ -353,7 +353,7 @@ def _inventory() -> tuple[int, int, int]:
     return children, descriptors, sum(isinstance(each, SemLock) for each in gc.get_objects())
 
 
-def _makes_a_queue(kind: Kind, folder: Path, tells: Connection[Any, Any]) -> None:
+def makes_a_queue(kind: Kind, folder: Path, tells: Connection[Any, Any]) -> None:
     """Be a supervisor that is going to be killed."""
     with Bench(kind, folder):
         tells.send([process.pid for process in multiprocessing.active_children()])
