@@ -11,6 +11,8 @@ import pytest
 from running import execute
 
 import runner
+from runner.analysis import durations
+from runner.analysis.analyse import analyse
 from runner.config.load import loads
 
 if TYPE_CHECKING:
@@ -161,6 +163,19 @@ def test_counts_are_exact(result: runner.Result) -> None:
 def test_durations_are_exact(result: runner.Result, figure: str) -> None:
     (row,) = asked(result, f"{SPREAD} {DURATIONS[figure]})")
     assert row == near(result.summary[figure])
+
+
+@pytest.mark.process
+def test_durations_beyond_those_that_are_kept_are_within_one_percent(
+    result: runner.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durations, "EXACT", 10)
+    sketched = analyse(result.run_dir / "events.jsonl")[0].to_dict()
+    for figure, query in DURATIONS.items():
+        (row,) = asked(result, f"{SPREAD} {query})")
+        values = tuple(sketched[figure].values())
+        assert row == (pytest.approx(values, rel=0.01) if row[0] else values)
+        assert (row[0], row[-1]) == (values[0], values[-1])
 
 
 @pytest.mark.process

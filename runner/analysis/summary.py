@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -12,12 +10,10 @@ import msgspec
 from runner.analysis.accounts import CONSUMER, PRODUCER, QueueAccount
 from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
-from runner.analysis.durations import Durations, joined
+from runner.analysis.durations import joined
 from runner.analysis.expectations import Expectation, compared
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
-from runner.analysis.spread import Spread, spread
-from runner.analysis.warmup import since
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
@@ -26,6 +22,7 @@ if TYPE_CHECKING:
     from runner.analysis.accounts import WorkerAccount
     from runner.analysis.ordered_accounts import OrderedQueue
     from runner.analysis.ordered_books import OrderedBooks
+    from runner.analysis.spread import Spread
     from runner.analysis.violations import Verdict
     from runner.analysis.warmup import Warmup
     from runner.config.bounds import Bound
@@ -172,12 +169,12 @@ def figures(
         makespan_s=makespan_s,
         items=items,
         throughput=_done_since(ledger) / window_s if window_s else None,
-        latency=only or _spread(*(_since(each.latency, warmup.of_queue(each.name).gets) for each in accounts)),
-        wait_put=_spread(*(each.put_wait_since(warmup.of_queue(each.name).puts) for each in accounts)),
-        wait_get=_spread(*(_since(each.get_wait, warmup.of_queue(each.name).gets) for each in accounts)),
-        service=_spread(_since(ledger.service, warmup.services)),
-        lateness=_spread(_since(ledger.lateness, warmup.latenesses)),
-        sojourn=_spread(_since(ledger.sojourn, warmup.sojourns)),
+        latency=only or joined([each.latency for each in accounts]),
+        wait_put=joined([each.put_wait for each in accounts]),
+        wait_get=joined([each.get_wait for each in accounts]),
+        service=joined([ledger.service]),
+        lateness=joined([ledger.lateness]),
+        sojourn=joined([ledger.sojourn]),
         queues=queues,
         workers=workers,
         audit=Audit(verdict.valid, verdict.count),
@@ -222,8 +219,7 @@ def _queue_figures(
     law = None
     if isinstance(queue, QueueAccount) and queue.name in depths:
         law = littles_law(queue, depths[queue.name])
-    latency = _spread(_since(queue.latency, before.gets))
-    return QueueFigures(queue.max_depth_warm, mean_depth, latency, law, queue.capacity)
+    return QueueFigures(queue.max_depth_warm, mean_depth, joined([queue.latency]), law, queue.capacity)
 
 
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:
@@ -246,15 +242,3 @@ def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> W
         incarnations=worker.incarnations,
         exit_code=worker.exit_code,
     )
-
-
-def _since(column: array[int] | Durations, first: int) -> array[int] | Durations:
-    """The samples after a warm-up; of ordered books there is none."""
-    return column if isinstance(column, Durations) else since(column, first)
-
-
-def _spread(*columns: array[int] | Durations) -> Spread:
-    """Summarise columns as one; they are all of one kind."""
-    durations = [column for column in columns if isinstance(column, Durations)]
-    arrays = [column for column in columns if not isinstance(column, Durations)]
-    return joined(durations) if durations else spread(array("q", chain.from_iterable(arrays)))
