@@ -128,6 +128,18 @@ GROUP BY lives.worker, lives.role, lives.incarnations
 """
 
 
+FAIRNESS = """
+WITH readers AS (SELECT DISTINCT worker, regexp_replace(worker, '-[0-9]+$', '') AS reads FROM events
+                 WHERE event = 'worker.start' AND role != 'producer'),
+     places AS (SELECT DISTINCT regexp_replace(worker, '-[0-9]+$', '') AS reads, queue FROM events
+                WHERE event = 'done'),
+     did AS (SELECT worker, count(*) AS done FROM events WHERE event = 'done' GROUP BY worker)
+SELECT queue, sum(coalesce(done, 0)) ** 2 / (count(*) * sum(coalesce(done, 0) ** 2))
+FROM readers JOIN places USING (reads) LEFT JOIN did USING (worker)
+GROUP BY queue
+"""
+
+
 @pytest.fixture(scope="module", params=LOGS)
 def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> runner.Result:
     found = LOGS[request.param](tmp_path_factory.mktemp("sql"))
@@ -187,6 +199,12 @@ def test_queues(result: runner.Result) -> None:
         latency = f"{DURATIONS['latency']} AND queue = '{name}'"
         (row,) = asked(result, f"{SPREAD} {latency})")
         assert row == near(queue["latency"])
+
+
+@pytest.mark.process
+def test_fairness(result: runner.Result) -> None:
+    found = {name: queue["fairness"] for name, queue in result.summary["queues"].items()}
+    assert dict(asked(result, FAIRNESS)) == pytest.approx(found, rel=1e-12)
 
 
 @pytest.mark.process

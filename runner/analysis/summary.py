@@ -12,17 +12,18 @@ from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
 from runner.analysis.durations import joined
 from runner.analysis.expectations import Expectation, compared
+from runner.analysis.fairness import fairness
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
+from runner.analysis.spread import Spread  # noqa: TC001 - the annotations are asked for when it runs
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from runner.analysis.accounts import WorkerAccount
     from runner.analysis.ordered_accounts import OrderedQueue
     from runner.analysis.ordered_books import OrderedBooks
-    from runner.analysis.spread import Spread
     from runner.analysis.violations import Verdict
     from runner.analysis.warmup import Warmup
     from runner.config.bounds import Bound
@@ -52,7 +53,8 @@ class QueueFigures:
     """One queue: items at most, items on average over the makespan, time from put began to get returned.
 
     `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was. `capacity` is how
-    many items it could hold, as granted by the system; None where that is not known.
+    many items it could hold, as granted by the system; None where that is not known. `fairness` is Jain's index of what
+    its readers did; None where they did nothing.
     """
 
     max_depth: int
@@ -60,6 +62,7 @@ class QueueFigures:
     latency: Spread
     littles_law: LittlesLaw | None = None
     capacity: int | None = None
+    fairness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,10 @@ def figures(
     items = _items(ledger, verdict)
     comparable = verdict.valid is True and not any(worker.deaths for worker in ledger.workers.values())
     seen = depths if depths and comparable else {}
-    queues = {queue.name: _queue_figures(queue, warmup, window_s, seen) for queue in ledger.queues.values()}
+    done = _done_by_queue(ledger)
+    queues = {
+        queue.name: _queue_figures(queue, warmup, window_s, seen, done[queue.name]) for queue in ledger.queues.values()
+    }
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
     workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
@@ -211,15 +217,30 @@ def _done_since(ledger: Ledger | OrderedBooks) -> int:
     return sum(worker.done - ledger.warmup.of_worker(worker.name).done for worker in consumers)
 
 
+def _done_by_queue(ledger: Ledger | OrderedBooks) -> Mapping[str, list[int]]:
+    """What each reader of a queue did after the warm-up."""
+    done: dict[str, list[int]] = {name: [] for name in ledger.queues}
+    for worker in ledger.workers.values():
+        group = ledger.groups.get(worker.group)
+        if group is not None and group.source in done:
+            done[group.source].append(worker.done - ledger.warmup.of_worker(worker.name).done)
+    return done
+
+
 def _queue_figures(
-    queue: QueueAccount | OrderedQueue, warmup: Warmup, window_s: float, depths: Mapping[str, DepthSamples]
+    queue: QueueAccount | OrderedQueue,
+    warmup: Warmup,
+    window_s: float,
+    depths: Mapping[str, DepthSamples],
+    done: Collection[int],
 ) -> QueueFigures:
     before = warmup.of_queue(queue.name)
     mean_depth = max(0, queue.residence_ns - before.residence_ns) / _NS / window_s if window_s else 0.0
     law = None
     if isinstance(queue, QueueAccount) and queue.name in depths:
         law = littles_law(queue, depths[queue.name])
-    return QueueFigures(queue.max_depth_warm, mean_depth, joined([queue.latency]), law, queue.capacity)
+    latency = joined([queue.latency])
+    return QueueFigures(queue.max_depth_warm, mean_depth, latency, law, queue.capacity, fairness(done))
 
 
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:

@@ -40,7 +40,7 @@ METRICS: Final[Mapping[str, Any]] = {
     "items": dict.fromkeys(_ITEMS, NUMBER),
     "throughput": NUMBER,
     **dict.fromkeys(_TIMES, _SPREAD),
-    "queues": {ANY: {"max_depth": NUMBER, "mean_depth": NUMBER, "latency": _SPREAD}},
+    "queues": {ANY: {"max_depth": NUMBER, "mean_depth": NUMBER, "latency": _SPREAD, "fairness": NUMBER}},
     "workers": {ANY: _WORKER},
     "audit": {"violations": NUMBER},
 }
