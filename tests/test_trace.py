@@ -160,7 +160,7 @@ def test_a_real_run_with_a_death(engine: str, tmp_path: Path) -> None:
     redelivered = [event for event in events if event["event"] == "redelivery"]
     assert len(found.slices[next(t for t in found.slices if t.thread == "supervisor")]) == len(redelivered) > 0
     told = {each["name"] for instants in found.instants.values() for each in instants}
-    assert {"fault", "death", "restart", "run.end: completed"} <= told
+    assert {"fault", "death", "worker.restart", "run.end: completed"} <= told
 
 
 def recovered_log() -> str:

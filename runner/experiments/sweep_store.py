@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from runner.errors import LogError, StoreError, UsageError
+from runner.experiments.drifts import drifts
 from runner.experiments.sweep_plan import Slot
 from runner.experiments.sweep_rows import ROWS, Row, Rows, as_csv, columns, fields, line_of
 from runner.log.rundir import RunDir, plain_name
@@ -97,6 +98,7 @@ class SweepDir:
         path: The folder.
         rows: Of the runs that have ended.
         faults: What was not as mprun left it.
+        drifts: What is not as it was when the rows that are there were begun, such as versions or the host.
     """
 
     def __init__(self, out: Path, plan: SweepPlan, facts: Mapping[str, Any], *, fresh: bool) -> None:
@@ -111,7 +113,9 @@ class SweepDir:
                 _emptied(self.path)
             if not (self.path / MANIFEST).is_file():
                 self._write_manifest(plan, facts)
-            self.faults = (*_faults(read_sweep(self.path).manifest), *self._open(plan))
+            stored = read_sweep(self.path).manifest
+            self.faults = (*_faults(stored), *self._open(plan))
+            self.drifts = tuple(drifts(stored, facts)) if self.rows else ()
             self.write_table()
         except OSError as error:
             self.close()

@@ -138,11 +138,7 @@ def _timeline(found: Reduction, made: Mapping[str, Any]) -> str:
 
 
 def _window(began: int, ended: int, why: str) -> str:
-    told = (
-        f"{duration(began / _NS)} to {duration(ended / _NS)}"
-        if ended < 10**9
-        else f"{began / _NS:.6f} s to {ended / _NS:.6f} s"
-    )
+    told = f"from {began / _NS:.6f} s on, {duration((ended - began) / _NS)}"
     return f"{told} ({why})" if why else told
 
 
