@@ -23,6 +23,7 @@ from runner.analysis.redelivery import get_again, redeliver
 from runner.analysis.violations import Kind, Violations
 from runner.analysis.warmup import Warmup
 from runner.log.events import (
+    Broken,
     Done,
     Event,
     Failed,
@@ -38,6 +39,7 @@ from runner.log.events import (
     WorkerExit,
     WorkerStart,
 )
+from runner.log.tolerant import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,6 +64,8 @@ class Ledger:
         self.end: RunEnd | None = None
         self.end_line = 0
         self.torn = False
+        self.doubt: str | None = None
+        """Why the log cannot be taken at its word, the first reason."""
         self.lines = 0
         self.last_ns = 0
         """Instant of the last put, get or done, once the books are closed."""
@@ -295,6 +299,9 @@ class Ledger:
                     self.end_line = line
             case Torn():
                 self.torn = True
+            case Broken():
+                self.doubt = self.doubt or f"line {line} is no event, so that something may be missing"
+                self.violations.add(Kind.UNEXPECTED, f"is no event: {event.problem}", line)
 
     def _recovered(self, event: Put, line: int) -> None:
         """Book a put that the supervisor logged for a dead worker, maybe long after its get.
@@ -369,6 +376,7 @@ class Ledger:
             self.violations.add(Kind.UNEXPECTED, "a second run.start: two logs in one file", line)
             return
         self.start = event
+        self.doubt = self.doubt or foreign(event)
         self.warmup = Warmup(event.warmup_ns)
         self.groups = event.groups
         for name, facts in event.queues.items():
