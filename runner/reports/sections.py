@@ -202,8 +202,10 @@ def _depth(found: Reduction, known: Facts, made: Mapping[str, Any]) -> str:
         of = figures.get(queue, {})
         latency = of.get("latency", {})
         rows.append([queue, number(of.get("max_depth")), number(of.get("mean_depth")), number(latency.get("count")),
-                     *(duration(latency.get(key)) for key in ("p50", "p99", "max"))])  # fmt: skip
-    told = table("Queues", ["queue", "max depth", "mean depth", "gets", "latency p50", "p99", "max"], rows)
+                     *(duration(latency.get(key)) for key in ("p50", "p99", "max")),
+                     number(of.get("fairness"))])  # fmt: skip
+    columns = ["queue", "max depth", "mean depth", "gets", "latency p50", "p99", "max", "fairness among readers"]
+    told = table("Queues", columns, rows)
     told += "".join(_course(f"Depth of {queue}", series, 1) for queue, series in islice(found.depths.items(), _QUEUES))
     if "depth" not in made:
         return told
