@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import Page
-from pages import HOSTILE, Reader, press, seen
+from pages import HOSTILE, Reader
 
 import runner
 from runner.cli.app import execute
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest.importorskip("plotly", reason="the extra report is not installed")
+pytestmark = pytest.mark.usefixtures("no_library")
 
 TEXT = """
 queues: {main: {maxsize: 5}}
@@ -52,17 +53,13 @@ def test_what_is_in_the_page(runs: tuple[Path, Path, Path], tmp_path: Path) -> N
 
 
 def test_an_interval_is_drawn_as_it_is(runs: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    with Page() as browser:
-        assert seen(browser, runner.write_comparison(runner.compare(*runs[:2]), tmp_path / "a.html")) == [
-            "differences-1"
-        ]
-        drawn = browser.ask("JSON.parse(document.getElementById('charts').textContent)['differences-1']")
-        press(browser, "theme")
-        browser.wait("document.querySelector('#differences-1 .main-svg').style.background === 'rgb(20, 23, 27)'")
+    found = runner.compare(*runs[:2])
+    page = Reader(runner.write_comparison(found, tmp_path / "page.html").read_text())
+    drawn = json.loads(page.texts["script"][0])["differences-1"]
     names = drawn["layout"]["yaxis"]["ticktext"]
     points = {names[y]: (x, each["name"], x - each["error_x"]["arrayminus"][n], x + each["error_x"]["array"][n])
               for each in drawn["data"] for n, (x, y) in enumerate(zip(each["x"], each["y"], strict=True))}  # fmt: skip
-    (comparison,) = runner.compare(*runs[:2]).comparisons
+    (comparison,) = found.comparisons
     known = {each.metric: each for each in comparison.figures if each.relative_low is not None}
     assert set(points) <= set(known)
     service = known["service.mean"]

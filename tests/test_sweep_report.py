@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import Page
-from pages import HOSTILE, Reader, press, seen
+from pages import HOSTILE, Reader
 
 import runner
 from runner.cli.app import execute
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest.importorskip("plotly", reason="the extra report is not installed")
+pytestmark = pytest.mark.usefixtures("no_library")
 
 COUNT, SIZE = "consumers.c.count", "queues.main.maxsize"
 SWEEP: dict[str, Any] = {
@@ -157,17 +157,6 @@ def test_the_command(small: runner.Sweep, capfd: pytest.CaptureFixture[str]) -> 
     arguments = ["report", small.folder.name, "--out", str(small.folder.parent), "--metric", "throughput"]
     assert execute(arguments) == 0
     assert capfd.readouterr() == (f"{small.folder.resolve() / 'report.html'}\n", "")
-
-
-def test_every_chart_is_drawn_dark_and_light(small: runner.Sweep) -> None:
-    with Page() as browser:
-        charts = seen(browser, runner.report(small.folder, metrics=["makespan_s"]))
-        assert charts == ["speed-0", "efficiency-0", "metric-0-0", "metric-0-1"]
-        bars = "document.querySelectorAll('#metric-0-0 .errorbar').length"
-        assert browser.ask(bars) == 6
-        press(browser, "theme")
-        browser.wait("document.querySelector('#speed-0 .main-svg').style.background === 'rgb(20, 23, 27)'")
-        assert browser.ask("document.images.length") == 0
 
 
 def many(cells: list[dict[str, Any]]) -> SweepFigures:
