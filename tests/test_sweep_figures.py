@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.experiments.sweep_figures import Estimate, SweepFigures, estimate
@@ -46,6 +46,7 @@ def test_the_interval_lies_between_order_statistics_and_says_what_it_covers() ->
     assert [round(estimate([1.0] * n).coverage, 3) for n in (2, 3, 5, 6)] == [0.5, 0.75, 0.938, 0.969]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.1, 10), min_size=2, max_size=9), st.floats(1.5, 4))
 def test_what_the_seeds_have_in_common_cancels(base: list[float], factor: float) -> None:
     """However much the seeds differ: where each is `factor` times as fast, that is known without a doubt."""
