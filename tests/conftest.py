@@ -73,7 +73,9 @@ def chaos(request: pytest.FixtureRequest) -> random.Random:
 @pytest.fixture
 def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without the plotting library's megabytes, where their texts are read and nobody draws."""
-    monkeypatch.setattr("runner.reports.library.script", lambda: "")
+    from runner.reports import library
+
+    monkeypatch.setattr(library, "script", lambda: "")
 
 
 @pytest.fixture(scope="session")
