@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -139,10 +140,25 @@ def test_no_row_and_one_repeat(tmp_path: Path) -> None:
     assert "No run has ended yet." in page_of(folder).text
 
 
-def test_what_is_no_sweep(tmp_path: Path) -> None:
-    (tmp_path / "sweep.json").write_text("{}")
+@pytest.mark.parametrize("left_out", [None, "digest", "name", "axes", "cells", "repeat"])
+def test_a_manifest_that_is_none(left_out: str | None, small: runner.Sweep, tmp_path: Path) -> None:
+    whole = json.loads((small.folder / "sweep.json").read_text())
+    part = {key: value for key, value in whole.items() if key != left_out} if left_out else []
+    (tmp_path / "sweep.json").write_text(json.dumps(part))
     with pytest.raises(LogError, match="cannot be read"):
         runner.report(tmp_path)
+
+
+@pytest.mark.parametrize("change", ['"makespan_s":"no","x":', '"wall_s":"no","x":', '"metrics":[],"x":'])
+def test_a_row_changed_to_nonsense_is_left_out(change: str, small: runner.Sweep, tmp_path: Path) -> None:
+    folder = shutil.copytree(small.folder, tmp_path / "copy")
+    first, *rest = (folder / "sweep.jsonl").read_text().splitlines(keepends=True)
+    key = change.partition(":")[0]
+    (folder / "sweep.jsonl").write_text("".join([first.replace(f"{key}:", change, 1), *rest]))
+    assert f"The sweep is incomplete: {small.size - 1} of {small.size} runs have ended." in page_of(folder).text
+
+
+def test_what_is_no_sweep(tmp_path: Path) -> None:
     run = runner.simulate(_config(tmp_path), tmp_path)
     with pytest.raises(UsageError, match="is no sweep; the page of a run has all its metrics"):
         runner.report(run.run_dir, metrics=["throughput"])

@@ -145,9 +145,11 @@ def _row(line: bytes) -> tuple[Row | None, str | None]:
         data = json.loads(line)
         check = data.pop("check")
         row = Row(**{**data, "expectations": tuple(data["expectations"])})
+        figures = [row.wall_s, row.seed, row.exit_code, *(each for each in row.metrics.values() if each is not None)]
+        whole = all(isinstance(each, int | float) for each in figures) and isinstance(row.settings, dict)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None, None
-    return row, str(check)
+    return (row, str(check)) if whole else (None, None)
 
 
 def _check(before: str, body: bytes) -> str:

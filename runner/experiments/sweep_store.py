@@ -96,12 +96,12 @@ def read_sweep(folder: str | Path) -> StoredSweep:
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         digest, *_ = manifest["digest"], manifest["name"], manifest["axes"]
-        settings = [cell["settings"] for cell in manifest["cells"]]
+        settings, repeats = [cell["settings"] for cell in manifest["cells"]], range(manifest["repeat"])
     except FileNotFoundError:
         raise LogError(f"{path}: has no {MANIFEST}; is it the folder of a sweep?") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LogError(f"{path / MANIFEST}: cannot be read: {error!r}") from error
-    rows = Rows(digest, [Slot(c, r) for c in range(len(settings)) for r in range(manifest["repeat"])])
+    rows = Rows(digest, [Slot(c, r) for c in range(len(settings)) for r in repeats])
     with contextlib.suppress(FileNotFoundError):
         rows.take((path / ROWS).read_bytes())
     return StoredSweep(path, manifest, tuple(rows.rows), (*_faults(manifest), *rows.faults))
