@@ -57,8 +57,10 @@ class TestResult:
         out, err = capfd.readouterr()
         rows = [line.split() for line in out.splitlines()]
         assert rows[0][:4] == ["consumers.c.count", "queues.main.maxsize", "runs", "status"]
-        assert [row[:4] for row in rows[2:]] == [[n, size, "3", "ok"] for n in "123" for size in "10"]
+        assert [row[:4] for row in rows[2:8]] == [[n, size, "3", "ok"] for n in "123" for size in "10"]
         assert rows[2][4:6] == ["10.0", "ms"]
+        assert rows[9][:3] == ["queues.main.maxsize", "consumers.c.count", "speed-up"]  # what more workers bring
+        assert [row[:2] for row in rows[11:]] == [[size, n] for size in "10" for n in "123"]
         assert err.splitlines()[-1] == str(folder(here))
 
     def test_unmet_expectations_are_3_and_told_with_what_was_measured(self, capfd: Capture) -> None:
