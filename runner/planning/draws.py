@@ -13,15 +13,16 @@ the half would be rounded away, and the largest uniform to 1.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
-from runner.config.distributions import Clamped, Constant, Invertible, MissingValue
+from runner.config.distributions import Clamped, Constant, Invertible, MissingValue, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runner.config.distributions import Distribution
 
@@ -66,7 +67,7 @@ class Sampler:
         draw: The same as a call, for who draws for every item: a closure, which looks up nothing, is a third faster.
     """
 
-    __slots__ = ("_group", "_law", "_purpose", "_seed", "_stream", "_time_scale", "constant", "draw")
+    __slots__ = ("_group", "_law", "_prefix", "_purpose", "_seed", "_stream", "_time_scale", "constant", "draw")
 
     def __init__(self, seed: int, group: str, purpose: Purpose, law: Distribution, time_scale: float) -> None:
         self._seed = seed
@@ -74,7 +75,8 @@ class Sampler:
         self._purpose = purpose
         self._law = law
         self._time_scale = time_scale
-        self._stream = _stream(seed, group, purpose)
+        self._prefix = _stream(seed, group, purpose)
+        self._stream = blake2b(self._prefix)
         self.constant = self._constant()
         self.draw = self._closure()
         # What a law imports or computes on its first sample is paid for here, not by the first item of a run.
@@ -106,6 +108,32 @@ class Sampler:
             return round(quantile(((_word(hashed.digest())[0] >> 12) + 0.5) * _GRAIN) * 1e9)
 
         return drawn if time_scale == 1 else lambda id, seq: round(drawn(id, seq) * time_scale)  # noqa: A006
+
+    def block(self, prefix: str, seqs: Sequence[int]) -> Sequence[int]:
+        """The planned times of several items with the ids `<prefix><seq>`, in half the time of as many calls.
+
+        Raises:
+            MissingValue: As a call does.
+        """
+        law, scale = self._law, self._time_scale
+        if self.constant is not None:
+            return [self.constant] * len(seqs)
+        if not isinstance(law, Invertible):
+            draw = self.draw
+            return [draw(f"{prefix}{seq}", seq) for seq in seqs]
+        begin = self._prefix + prefix.encode()
+        words = _words(len(seqs)).unpack(b"".join([blake2b(begin + b"%d\0\0\0\0" % seq).digest() for seq in seqs]))
+        drawn = law.quantiles([((word >> 12) + 0.5) * _GRAIN for word in words])
+        planned = [round(seconds * 1e9) for seconds in drawn]
+        return planned if scale == 1 else [round(ns * scale) for ns in planned]
+
+    @property
+    def is_total(self) -> bool:
+        """Whether every item has a planned time: a trace may miss some."""
+        law = self._law
+        while isinstance(law, Clamped):
+            law = law.law
+        return self.constant is not None or not isinstance(law, Trace)
 
     @property
     def mean_ns(self) -> float:
@@ -151,11 +179,17 @@ def sampler(seed: int, group: str, purpose: Purpose, law: Distribution, time_sca
     return Sampler(seed, group, purpose, law, time_scale)
 
 
-def _stream(seed: int, group: str, purpose: Purpose) -> blake2b:
+def _stream(seed: int, group: str, purpose: Purpose) -> bytes:
     # The seed in hexadecimal: Python refuses to write very long integers in decimal.
     fields = [f"{seed:x}".encode(), group.encode(), purpose.encode()]
     named = b"".join(len(field).to_bytes(8, "little") + field for field in fields)
-    return blake2b(blake2b(named, digest_size=32, person=b"mprun draws 1").digest())
+    return blake2b(named, digest_size=32, person=b"mprun draws 1").digest()
+
+
+@lru_cache(64)
+def _words(count: int) -> Struct:
+    """Reads the first word of so many digests, one behind the other."""
+    return Struct("<" + count * "Q56x")
 
 
 def _only_value(law: Distribution) -> float | None:
