@@ -53,7 +53,7 @@ class Durations:
             return
         self.count += len(fresh)
         self.total += sum(fresh)
-        self.most = max(self.most, *fresh)
+        self.most = max(self.most, max(fresh))
         if self.buckets is None and self.count <= EXACT:
             self.exact.fromlist(fresh)
         elif self.buckets is None:
