@@ -64,10 +64,10 @@ class OrderedBooks:
             puts[worker.writes.name] += worker.puts
         return max(puts.values(), default=0)
 
-    def enter(self, records: Sequence[Record]) -> None:  # noqa: C901, PLR0912 - see below
+    def enter(self, records: Sequence[Record]) -> None:  # noqa: C901 - see below
         """Book further records."""
         # One frame and local variables, for the ledger's reason: every item passes here three times.
-        met, served, sojourn = self._workers_of.get, self.service.fresh, self.sojourn.fresh
+        met, served, sojourn = self._workers_of, self.service.fresh, self.sojourn.fresh
         last = self.last_ns
         for kind, at, who, envelope, first, second in records:
             if kind == RAW:
@@ -75,7 +75,10 @@ class OrderedBooks:
                 self._rare(envelope, at)
                 continue
             last = at
-            worker = met(who) or self._met(who)
+            try:
+                worker = met[who]
+            except KeyError:
+                worker = self._met(who)
             if kind == PUT:
                 queue = worker.writes
                 inside = queue.inside
@@ -123,9 +126,7 @@ class OrderedBooks:
                     queue.latency.fresh.append(second)
                     at -= second
                 if at != envelope.began or first < 0:
-                    self._object(
-                        Kind.CAUSALITY, "its latency does not lead back to its put", queue, worker, envelope
-                    )
+                    self._object(Kind.CAUSALITY, "its latency does not lead back to its put", queue, worker, envelope)
             else:
                 hands = worker.hands
                 if not hands or hands.popleft() is not envelope:

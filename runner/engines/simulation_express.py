@@ -15,21 +15,20 @@ what tests/test_simulation_express.py holds them to; see docs/decisions/0009.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush, heapreplace
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.engines.simulation_calendar import Calendar
-from runner.engines.simulation_hands import UNLIMITED
-from runner.engines.simulation_worker import LONGEST_TURN
+from runner.engines.simulation_worker import LONGEST_TURN, Crew
 from runner.envelope import Envelope
 from runner.log.journal import DONE, GET, PUT
+from runner.planning.draws import Block
 from runner.planning.plan import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections import deque
+    from collections.abc import Callable, Iterator
 
     from runner.engines.simulation_calendar import Player
-    from runner.engines.simulation_crew import Crew
     from runner.engines.simulation_worker import Actor
     from runner.planning.draws import Sampler
     from runner.planning.plan import GroupPlan, Plan, WorkerPlan
@@ -43,14 +42,29 @@ _MOST_AHEAD: Final = 1 << 15
 
 
 class Ahead(Envelope, gc=False):
-    """An item that knows how long work on it will take, in ns."""
+    """An item that knows what was drawn for it: the pause after its put, and the time of work on it, in ns."""
 
+    pause: int = 0
     service: int = 0
+
+
+class Company(Crew, Protocol):
+    """All workers of a plan.
+
+    Attributes:
+        plan: What they carry out.
+        actors: They, in plan order.
+    """
+
+    plan: Plan
+    actors: list[Actor]
 
 
 def is_plain(plan: Plan) -> bool:
     """Whether the express calendar can play a plan."""
-    return len(plan.queues) == 1 and plan.queues[0].batch == 1 and plan.steady is None and all(map(_is_plain, plan.groups))
+    return (
+        len(plan.queues) == 1 and plan.queues[0].batch == 1 and plan.steady is None and all(map(_is_plain, plan.groups))
+    )
 
 
 def _is_plain(group: GroupPlan) -> bool:
@@ -74,10 +88,10 @@ class ExpressCalendar(Calendar):
     """
 
     __slots__ = (
-        "_crew", "_left", "_let_in", "_limited", "_rest", "_returned", "_since", "_upcoming", "_work",
+        "_ahead", "_crew", "_left", "_let_in", "_limited", "_rest", "_returned", "_since", "_work",
     )  # fmt: skip
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Company) -> None:
         super().__init__()
         self.heap: list[tuple[int, int]] = []  # type: ignore[assignment]
         self._crew = crew
@@ -86,8 +100,8 @@ class ExpressCalendar(Calendar):
         consumers = crew.plan.readers(crew.plan.queues[0].name)
         service = consumers[0].service if len(consumers) == 1 else None
         block = max(1, min(_BLOCK, _MOST_AHEAD // len(producers)))
-        self._rest = [chain.from_iterable(_blocks(worker, service, block)) for worker in producers]
-        self._upcoming: list[tuple[Ahead, int] | None] = [next(rest, None) for rest in self._rest]
+        self._rest = [_blocks(worker, service, block) for worker in producers]
+        self._ahead: list[list[Ahead]] = [next(rest, []) for rest in self._rest]
         self._returned = [False] * len(producers)
         self._limited = any(group.quota is not None for group in consumers)
         self._left = [_ENDLESS if worker.group.quota is None else worker.group.quota for worker in workers]
@@ -102,13 +116,17 @@ class ExpressCalendar(Calendar):
     def forget(self, player: Player) -> None:
         """See `Calendar.forget`; whoever has a turn still is taken out by `_finish`."""
 
-    def play(self, turns: int) -> bool:  # noqa: C901, PLR0912, PLR0915 - one frame, as calls are what a turn would cost
+    def play(self, turns: int) -> bool:  # noqa: C901 - one frame, as calls are what a turn would cost
         """See `Calendar.play`."""
         heap, crew = self.heap, self._crew
-        actors, channel, records = crew.actors, next(iter(crew.channels.values())), crew.records
-        items, readers, blocked, bound = channel.items, channel.readers, channel.blocked, channel.bound
-        rest, upcoming, returned, left, work = self._rest, self._upcoming, self._returned, self._left, self._work
-        duration, producers, limited = crew.plan.duration_ns, len(upcoming), self._limited
+        channel, records = next(iter(crew.channels.values())), crew.records
+        actors: list[Any] = crew.actors  # here, whatever is in a hand or a queue is an `Ahead`
+        items: deque[Any] = channel.items
+        bound = channel.bound
+        readers: deque[Any] = channel.readers
+        blocked: deque[Any] = channel.blocked
+        rest, ahead, returned, left, work = self._rest, self._ahead, self._returned, self._left, self._work
+        duration, producers, limited = crew.plan.duration_ns, len(ahead), self._limited
         tell, since, let_in = records.append, self._since, self._let_in
         now = self.now
         while heap and turns:
@@ -116,12 +134,12 @@ class ExpressCalendar(Calendar):
             now, place = heap[0]
             actor = actors[place]
             if place < producers:
-                pair = upcoming[place]
-                if pair is None:
+                own = ahead[place]
+                if not own:
                     heappop(heap)
                     self._finish(now, actor)
                     continue
-                envelope, ns = pair
+                envelope = own[-1]
                 if returned[place]:
                     returned[place] = False
                 else:
@@ -146,37 +164,42 @@ class ExpressCalendar(Calendar):
                     if len(records) >= LONGEST_TURN:
                         returned[place] = True
                         continue
-                upcoming[place] = pair = next(rest[place], None)
+                ns = envelope.pause
+                own.pop()
+                if not own:
+                    own = ahead[place] = next(rest[place], own)
                 if duration is not None and now + ns >= duration:
-                    upcoming[place] = pair = None
+                    own = ahead[place] = []
                     ns = max(0, min(ns, duration - now))
-                if pair is None:
+                if not own:
                     self.now = now
                     actor.leave()
                 if ns:
                     heapreplace(heap, (now + ns, place))
-                elif pair is None:
+                elif own:
+                    turns += 1  # the same turn goes on
+                else:
                     heappop(heap)
                     self._finish(now, actor)
-                else:
-                    turns += 1  # the same turn goes on
                 continue
-            envelope = actor.in_hand
-            if envelope is not None:
-                ns = envelope.service
-                tell((DONE, now, actor, envelope, ns, ns))
-                actor.in_hand = envelope = None
+            at_work: Ahead | None = actor.in_hand
+            if at_work is not None:
+                ns = at_work.service
+                tell((DONE, now, actor, at_work, ns, ns))
+                at_work = None
                 actor.tally.dones += 1
                 if limited:
                     left[place] -= 1
                     if not left[place]:
+                        actor.in_hand = None
                         self._leave_heap()
                         self._finish(now, actor)
                         continue
             elif actor.taken:
-                envelope = actor.taken.pop()
-            if envelope is None:
+                at_work = actor.taken.pop()
+            if at_work is None:
                 if not items:
+                    actor.in_hand = None
                     self._leave_heap()
                     if channel.writers:
                         since[place] = now
@@ -184,12 +207,12 @@ class ExpressCalendar(Calendar):
                     else:
                         self._finish(now, actor)
                     continue
-                envelope = items.popleft()
-                tell((GET, now, actor, envelope, 0, now - envelope.began))
+                at_work = items.popleft()
+                tell((GET, now, actor, at_work, 0, now - at_work.began))
                 actor.tally.gets += 1
                 while blocked and len(items) < bound:
                     writer = blocked.popleft()
-                    waiting, _ = upcoming[writer.index]
+                    waiting = ahead[writer.index][-1]
                     items.append(waiting)
                     tell((PUT, now, writer, waiting, now - waiting.began, None))
                     tally = writer.tally
@@ -197,9 +220,9 @@ class ExpressCalendar(Calendar):
                     tally.seq = waiting.seq
                     let_in.append((now, writer.index))
             if work is not None:
-                envelope.service = work[place](envelope)
-            actor.in_hand = envelope
-            ns = envelope.service
+                at_work.service = work[place](at_work)
+            actor.in_hand = at_work
+            ns = at_work.service
             if not ns:
                 turns += 1  # the same turn goes on
                 continue
@@ -229,22 +252,23 @@ class ExpressCalendar(Calendar):
             heapify(heap)
 
 
-def _blocks(worker: WorkerPlan, service: Sampler | None, size: int) -> Iterator[Iterator[tuple[Ahead, int]]]:
-    """A producer's items, each with the pause after it, `size` at once; `service` where all are served alike."""
+def _blocks(worker: WorkerPlan, service: Sampler | None, size: int) -> Iterator[list[Ahead]]:
+    """A producer's items, `size` at once, the first one last; service is drawn where all are served alike."""
     group, index, padding = worker.group, worker.index, bytes(worker.group.payload)
-    prefix = worker.origins.prefix(index)
     known: Any = group.items
     first, stride = (worker.position, group.count) if group.split else (0, 1)
     every = range(first, len(known), stride)
     for begin in range(0, len(every), size):
         seqs = every[begin : begin + size]
+        block = Block(worker.origins.prefix(index), seqs)
         values = known[seqs.start : seqs.stop : stride]
-        services: Sequence[int] = [0] * len(seqs) if service is None else service.block(prefix, seqs)
+        services = [0] * len(seqs) if service is None else service.block(block)
         made = [
-            Ahead(index, seq, item, 1, 0, "", padding, None, 0, ns)
-            for seq, item, ns in zip(seqs, values, services, strict=True)
+            Ahead(index, seq, item, 1, 0, "", padding, None, 0, pause, ns)
+            for seq, item, pause, ns in zip(seqs, values, group.pause.block(block), services, strict=True)
         ]
-        yield zip(made, group.pause.block(prefix, seqs), strict=True)
+        made.reverse()
+        yield made
 
 
 def _work(worker: WorkerPlan) -> Callable[[Envelope], int]:

@@ -13,7 +13,7 @@ the half would be rounded away, and the largest uniform to 1.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from math import isfinite
 from struct import Struct
@@ -30,6 +30,7 @@ Purpose = Literal["pause", "service"]
 
 _FIRST_BLOCK = bytes(4)
 _GRAIN = 2.0**-52
+_round: Callable[[float], int] = float.__round__  # half the price of round(), which looks it up
 _word: Callable[..., tuple[int]] = Struct("<Q").unpack_from
 
 
@@ -54,6 +55,25 @@ class KeyedDraw:
             self._words = hashed.digest()
             self._block = block
         return ((_word(self._words, 8 * place)[0] >> 12) + 0.5) * _GRAIN
+
+
+class Block:
+    """Several items of one producer, for whose draws what they share is made once.
+
+    Args:
+        prefix: What their ids begin with, `produce-0:`.
+        seqs: What they end with.
+    """
+
+    def __init__(self, prefix: str, seqs: Sequence[int]) -> None:
+        self.prefix = prefix
+        self.seqs = seqs
+
+    @cached_property
+    def hashed(self) -> list[bytes]:
+        """What is hashed for each, behind the stream."""
+        begin = self.prefix.encode()
+        return [b"%b%d%b" % (begin, seq, _FIRST_BLOCK) for seq in self.seqs]
 
 
 class Sampler:
@@ -109,22 +129,21 @@ class Sampler:
 
         return drawn if time_scale == 1 else lambda id, seq: round(drawn(id, seq) * time_scale)  # noqa: A006
 
-    def block(self, prefix: str, seqs: Sequence[int]) -> Sequence[int]:
-        """The planned times of several items with the ids `<prefix><seq>`, in half the time of as many calls.
+    def block(self, items: Block) -> list[int]:
+        """The planned times of several items, to the last ns those of as many calls, in less than half the time.
 
         Raises:
             MissingValue: As a call does.
         """
-        law, scale = self._law, self._time_scale
+        law, scale, stream = self._law, self._time_scale, self._prefix
         if self.constant is not None:
-            return [self.constant] * len(seqs)
+            return [self.constant] * len(items.seqs)
         if not isinstance(law, Invertible):
-            draw = self.draw
-            return [draw(f"{prefix}{seq}", seq) for seq in seqs]
-        begin = self._prefix + prefix.encode()
-        words = _words(len(seqs)).unpack(b"".join([blake2b(begin + b"%d\0\0\0\0" % seq).digest() for seq in seqs]))
-        drawn = law.quantiles([((word >> 12) + 0.5) * _GRAIN for word in words])
-        planned = [round(seconds * 1e9) for seconds in drawn]
+            draw, prefix = self.draw, items.prefix
+            return [draw(f"{prefix}{seq}", seq) for seq in items.seqs]
+        digests = b"".join([blake2b(stream + hashed).digest() for hashed in items.hashed])
+        uniforms = [((word >> 12) + 0.5) * _GRAIN for word in _words(len(items.seqs)).unpack(digests)]
+        planned = [_round(seconds * 1e9) for seconds in law.quantiles(uniforms)]
         return planned if scale == 1 else [round(ns * scale) for ns in planned]
 
     @property
