@@ -37,7 +37,7 @@ _ENDLESS: Final = -1
 """A quota that is never met, however often one is taken off."""
 _BLOCK: Final = 64
 """Items of a producer that are made, with their draws, at once."""
-_MOST_AHEAD: Final = 1 << 15
+_MOST_AHEAD: Final = 1 << 16
 """Items that all producers together have made ahead, or one each."""
 
 

@@ -13,7 +13,7 @@ the half would be rounded away, and the largest uniform to 1.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from struct import Struct
@@ -65,15 +65,19 @@ class Block:
         seqs: What they end with.
     """
 
+    __slots__ = ("_hashed", "prefix", "seqs")
+
     def __init__(self, prefix: str, seqs: Sequence[int]) -> None:
         self.prefix = prefix
         self.seqs = seqs
+        self._hashed: list[bytes] | None = None
 
-    @cached_property
     def hashed(self) -> list[bytes]:
         """What is hashed for each, behind the stream."""
-        begin = self.prefix.encode()
-        return [b"%b%d%b" % (begin, seq, _FIRST_BLOCK) for seq in self.seqs]
+        if self._hashed is None:
+            begin = self.prefix.encode()
+            self._hashed = [b"%b%d%b" % (begin, seq, _FIRST_BLOCK) for seq in self.seqs]
+        return self._hashed
 
 
 class Sampler:
@@ -87,7 +91,18 @@ class Sampler:
         draw: The same as a call, for who draws for every item: a closure, which looks up nothing, is a third faster.
     """
 
-    __slots__ = ("_group", "_law", "_prefix", "_purpose", "_seed", "_stream", "_time_scale", "constant", "draw")
+    __slots__ = (
+        "_group",
+        "_law",
+        "_prefix",
+        "_purpose",
+        "_quantiles",
+        "_seed",
+        "_stream",
+        "_time_scale",
+        "constant",
+        "draw",
+    )
 
     def __init__(self, seed: int, group: str, purpose: Purpose, law: Distribution, time_scale: float) -> None:
         self._seed = seed
@@ -97,6 +112,8 @@ class Sampler:
         self._time_scale = time_scale
         self._prefix = _stream(seed, group, purpose)
         self._stream = blake2b(self._prefix)
+        # Asked once: to be an instance of a protocol takes longer than a draw.
+        self._quantiles = law.quantiles if isinstance(law, Invertible) else None
         self.constant = self._constant()
         self.draw = self._closure()
         # What a law imports or computes on its first sample is paid for here, not by the first item of a run.
@@ -135,15 +152,15 @@ class Sampler:
         Raises:
             MissingValue: As a call does.
         """
-        law, scale, stream = self._law, self._time_scale, self._prefix
+        quantiles, scale, stream = self._quantiles, self._time_scale, self._prefix
         if self.constant is not None:
             return [self.constant] * len(items.seqs)
-        if not isinstance(law, Invertible):
+        if quantiles is None:
             draw, prefix = self.draw, items.prefix
             return [draw(f"{prefix}{seq}", seq) for seq in items.seqs]
-        digests = b"".join([blake2b(stream + hashed).digest() for hashed in items.hashed])
+        digests = b"".join([blake2b(stream + hashed).digest() for hashed in items.hashed()])
         uniforms = [((word >> 12) + 0.5) * _GRAIN for word in _words(len(items.seqs)).unpack(digests)]
-        planned = [_round(seconds * 1e9) for seconds in law.quantiles(uniforms)]
+        planned = [_round(seconds * 1e9) for seconds in quantiles(uniforms)]
         return planned if scale == 1 else [round(ns * scale) for ns in planned]
 
     @property
