@@ -24,14 +24,15 @@ class OrderedQueue:
         puts, gets: How many there were, once it is closed.
         residence_ns: Time spent in it, once it is closed, by all items that were got or named at the end; of those
             inside less the instants they came at.
-        put_ns: Instant of the last put.
+        max_depth: The largest depth after an instant, of those that are over.
+        deep_ns: Instant at which it was deeper, or as deep as it may be; it may not be over.
         depth: After all of that instant that is known.
-        max_depth: Of all instants before.
+        notable: A greater depth than this is to be told by `deepen`.
     """
 
     __slots__ = (
-        "bound", "capacity", "depth", "get_wait", "gets", "inside", "latency", "max_depth", "maxsize", "name", "put_ns",
-        "put_wait", "puts", "residence_ns",
+        "bound", "capacity", "deep_ns", "depth", "get_wait", "gets", "inside", "latency", "max_depth", "maxsize",
+        "name", "notable", "put_wait", "puts", "residence_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, facts: QueueFacts | None = None) -> None:
@@ -41,8 +42,17 @@ class OrderedQueue:
         self.bound = inf if facts is None or facts.capacity is None else facts.capacity
         self.inside: deque[Envelope] = deque()
         self.puts = self.gets = self.residence_ns = self.depth = self.max_depth = 0
-        self.put_ns = -FAR
+        self.notable: float = 0
+        self.deep_ns = -FAR
         self.latency, self.put_wait, self.get_wait = Durations(), Durations(), Durations()
+
+    def deepen(self, instant: int, depth: int) -> None:
+        """Note a depth: only the one that an instant ends with counts."""
+        if instant != self.deep_ns:
+            self.deep_ns = instant
+            self.max_depth = max(self.max_depth, self.depth)
+            self.notable = min(self.max_depth, self.bound)
+        self.depth = depth
 
     def close(self, workers: Iterable[OrderedWorker]) -> None:
         """Draw the line, with what the workers did to it; call it once, at the end."""

@@ -83,12 +83,8 @@ class OrderedBooks:
                 queue = worker.writes
                 inside = queue.inside
                 inside.append(envelope)
-                depth = len(inside)
-                if at != queue.put_ns:
-                    queue.put_ns = at
-                    if queue.depth > queue.max_depth:
-                        queue.max_depth = queue.depth
-                queue.depth = depth
+                if len(inside) > queue.notable:
+                    self._notice_depth(queue, worker, at, envelope)
                 worker.puts += 1
                 began = at - first
                 if first:
@@ -98,8 +94,9 @@ class OrderedBooks:
                 worker.put_ns = at
                 if second is not None:
                     self._pace(worker, envelope, second)
-                if depth > queue.bound or envelope.began != began or first < 0:
-                    self._object_to_put(queue, worker, envelope)
+                if envelope.began != began or first < 0:
+                    what = "its wait does not lead back to its beginning"
+                    self._object(Kind.CAUSALITY, what, queue, worker, envelope)
                 if worker.begins:
                     if envelope.seq <= worker.seq:
                         self._object(Kind.ORDER, "put again, or after a later one", queue, worker, envelope)
@@ -113,7 +110,7 @@ class OrderedBooks:
                 inside = queue.inside
                 if not inside or inside.popleft() is not envelope:
                     self._object(Kind.FIFO, "got, and another item stood before it, or none", queue, worker, envelope)
-                if at == queue.put_ns:
+                if at == queue.deep_ns:
                     queue.depth -= 1
                 worker.gets += 1
                 worker.hands.append(envelope)
@@ -158,12 +155,13 @@ class OrderedBooks:
         worker = self._workers_of[who] = self.workers[who.name]
         return worker
 
-    def _object_to_put(self, queue: OrderedQueue, worker: OrderedWorker, envelope: Envelope) -> None:
-        if len(queue.inside) > queue.bound:
-            message = f"one of {len(queue.inside)} items in a queue that holds {queue.bound}"
+    def _notice_depth(self, queue: OrderedQueue, worker: OrderedWorker, at: int, envelope: Envelope) -> None:
+        """An item makes a queue deeper than it was after any instant before, or than it may be."""
+        depth = len(queue.inside)
+        queue.deepen(at, depth)
+        if depth > queue.bound:
+            message = f"one of {depth} items in a queue that holds {queue.bound}"
             self._object(Kind.DEPTH, message, queue, worker, envelope)
-        else:
-            self._object(Kind.CAUSALITY, "its wait does not lead back to its beginning", queue, worker, envelope)
 
     def _object(self, kind: Kind, message: str, queue: OrderedQueue, worker: OrderedWorker, envelope: Envelope) -> None:
         item = self._id(envelope)
