@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup test run check lint types structure docs format fuzz coverage chaos endurance theory twins scale bench speed \
-	bench-costs bench-pacing bench-peers clean
+	bench-analysis bench-costs bench-pacing bench-peers clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/main_job.py $(ARGS)
 	$(BIN)/python bench/reports.py
+
+bench-analysis: .venv/.core .venv/.compiled ## summary and audit of logs of 10⁵ to 10⁷ events: time and memory (ten minutes)
+	$(BIN)/python bench/analysis.py $(ARGS)
 
 bench-costs: .venv/.core .venv/.compiled ## what an item and a line of the log cost, and where (a minute)
 	$(BIN)/python bench/costs.py $(ARGS)

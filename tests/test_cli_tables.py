@@ -70,6 +70,17 @@ def test_many_workers_are_shown_by_group() -> None:
     assert rows["take"][-3:] == ["45", "%", "1"]
 
 
+def test_fairness_is_shown_where_a_queue_has_several_readers() -> None:
+    workers = {"make-0": worker("producer", puts=10), "take-0": worker("consumer", done=9)}
+    assert not any("fairness" in line for line in lines_of(summary(workers)))
+    content = summary(workers | {"take-1": worker("consumer", done=1)})
+    content["queues"]["main"]["fairness"] = 100 / 164
+    rows = [line.split() for line in lines_of(content) if line.startswith(("queue", "main"))]
+    assert [row[-1] for row in rows] == ["fairness", "0.61"]
+    del content["queues"]["main"]["fairness"]  # stored by an earlier version
+    assert [line.split()[-1] for line in lines_of(content) if line.startswith("main")] == ["-"]
+
+
 def test_the_tables_fit_a_terminal_of_80_columns() -> None:
     workers = {"produce-12": worker("producer", puts=1000, sleep_s=123.0, wait_s=0.123)}
     workers |= {"consume-12": worker("consumer", gets=1000, done=1000, busy_s=0.123, utilization=1.0, exit_code=-9)}

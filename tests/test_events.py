@@ -9,7 +9,7 @@ from lines import done, end, get, line, put, start
 from logs import text_of
 
 from runner.errors import LogError
-from runner.log.events import Done, Get, Other, Put, RunEnd, RunStart, Torn, read, read_chunks, records
+from runner.log.events import Done, Get, Other, Put, RunEnd, RunStart, Torn, read, records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,17 +112,3 @@ def test_a_directory_and_a_missing_file_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(LogError, match="cannot be read: "):
             list(read(path))
-
-
-def test_broken_lines_can_be_passed_over(tmp_path: Path) -> None:
-    """Each is told with its number, in whatever block it stands; the events before and behind it are all there."""
-    path = tmp_path / "events.jsonl"
-    records_of = [*start(), *(put(n, f"p-0:{n}") for n in range(2000))]
-    lines = text_of(records_of).splitlines(keepends=True)
-    for place in (3, 4, 1500, 2001):
-        lines.insert(place, '{"event":"put"}\n')
-    path.write_text("".join(lines))
-    told: list[str] = []
-    events = [event for chunk in read_chunks(path, broken=told.append) for event in chunk]
-    assert [line.split(": is no event")[0] for line in told] == [f"{path}:{n}" for n in (4, 5, 1501, 2002)]
-    assert len(events) == len(records_of)

@@ -110,8 +110,8 @@ def test_an_incomplete_run_is_called_that(tmp_path: Path) -> None:
     said: list[str] = []
     page = Reader(report(log, told=said.append).read_text())
     assert "This run is incomplete: its log has no run.end, and its last line is only half there." in page.text
-    assert f"{log}:10: is no event" in page.text
-    assert any(f"{log}:10: is no event" in each for each in said)
+    assert f"{log}: line 10: is no event" in page.text
+    assert any(f"{log}: line 10: is no event" in each for each in said)
     assert "incomplete" in page.texts["dd"]
     assert "There is no config beside this log." in page.text
 

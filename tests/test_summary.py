@@ -55,7 +55,14 @@ def test_the_keys_are_those_of_the_interface_in_their_order() -> None:
         *("planned", "put", "got", "done", "lost", "duplicated", "left", "redelivered", "failed")
     ]
     assert list(plain["latency"]) == ["count", "mean", "p50", "p90", "p95", "p99", "max"]
-    assert list(plain["queues"]["main"]) == ["max_depth", "mean_depth", "latency", "littles_law", "capacity"]
+    assert list(plain["queues"]["main"]) == [
+        "max_depth",
+        "mean_depth",
+        "latency",
+        "littles_law",
+        "capacity",
+        "fairness",
+    ]
     assert list(plain["workers"]["c-0"]) == [
         *("role", "puts", "gets", "done", "busy_s", "wait_s", "wait_put_s", "wait_get_s"),
         *("sleep_s", "utilization", "incarnations", "exit_code"),

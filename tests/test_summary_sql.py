@@ -11,6 +11,8 @@ import pytest
 from running import execute
 
 import runner
+from runner.analysis import durations
+from runner.analysis.analyse import analyse
 from runner.config.load import loads
 
 if TYPE_CHECKING:
@@ -126,6 +128,18 @@ GROUP BY lives.worker, lives.role, lives.incarnations
 """
 
 
+FAIRNESS = """
+WITH readers AS (SELECT DISTINCT worker, regexp_replace(worker, '-[0-9]+$', '') AS reads FROM events
+                 WHERE event = 'worker.start' AND role != 'producer'),
+     places AS (SELECT DISTINCT regexp_replace(worker, '-[0-9]+$', '') AS reads, queue FROM events
+                WHERE event = 'done'),
+     did AS (SELECT worker, count(*) AS done FROM events WHERE event = 'done' GROUP BY worker)
+SELECT queue, sum(coalesce(done, 0)) ** 2 / (count(*) * sum(coalesce(done, 0) ** 2))
+FROM readers JOIN places USING (reads) LEFT JOIN did USING (worker)
+GROUP BY queue
+"""
+
+
 @pytest.fixture(scope="module", params=LOGS)
 def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> runner.Result:
     found = LOGS[request.param](tmp_path_factory.mktemp("sql"))
@@ -164,6 +178,19 @@ def test_durations_are_exact(result: runner.Result, figure: str) -> None:
 
 
 @pytest.mark.process
+def test_durations_beyond_those_that_are_kept_are_within_one_percent(
+    result: runner.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durations, "EXACT", 10)
+    sketched = analyse(result.run_dir / "events.jsonl")[0].to_dict()
+    for figure, query in DURATIONS.items():
+        (row,) = asked(result, f"{SPREAD} {query})")
+        values = tuple(sketched[figure].values())
+        assert row == (pytest.approx(values, rel=0.01) if row[0] else values)
+        assert (row[0], row[-1]) == (values[0], values[-1])
+
+
+@pytest.mark.process
 def test_queues(result: runner.Result) -> None:
     rows = {row[0]: row[1:] for row in asked(result, QUEUES)}
     found = {name: (q["max_depth"], q["mean_depth"]) for name, q in result.summary["queues"].items()}
@@ -172,6 +199,12 @@ def test_queues(result: runner.Result) -> None:
         latency = f"{DURATIONS['latency']} AND queue = '{name}'"
         (row,) = asked(result, f"{SPREAD} {latency})")
         assert row == near(queue["latency"])
+
+
+@pytest.mark.process
+def test_fairness(result: runner.Result) -> None:
+    found = {name: queue["fairness"] for name, queue in result.summary["queues"].items()}
+    assert dict(asked(result, FAIRNESS)) == pytest.approx(found, rel=1e-12)
 
 
 @pytest.mark.process

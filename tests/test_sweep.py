@@ -205,6 +205,13 @@ class TestGoingOn:
         found = runner.sweep(SWEEP, tmp_path, fresh=True)
         assert (found.new, found.faults) == (12, ())
 
+    def test_what_has_changed_meanwhile_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert runner.sweep(SWEEP, tmp_path).drifts == ()
+        monkeypatch.setattr("platform.node", lambda: "elsewhere")
+        (drift,) = runner.sweep(SWEEP, tmp_path).drifts
+        assert (drift.what, drift.now) == ("host", "elsewhere")
+        assert runner.sweep(SWEEP, tmp_path, fresh=True).drifts == ()
+
     def test_one_sweep_is_not_run_twice_at_once(self, tmp_path: Path) -> None:
         said: list[tuple[int, str, str]] = []
         script = "import json, runner, sys; runner.sweep(json.loads(sys.argv[1]), sys.argv[2])"

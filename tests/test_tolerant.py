@@ -8,7 +8,7 @@ import pytest
 from logs import Topology, legal_log, text_of
 
 from runner.errors import LogError
-from runner.log.events import read
+from runner.log.events import Broken, Put, Torn, read
 from runner.log.tolerant import Troubles, read_chunks
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ LINES = text_of(legal_log(Topology(items=30, seed=1))).splitlines()
 def tried(path: Path, lines: list[str], end: str = "\n") -> tuple[list[Event], list[str]]:
     path.write_text("\n".join(lines) + end)
     troubles = Troubles()
-    return [event for chunk in read_chunks(path, troubles) for event in chunk], troubles.lines()
+    found = [event for chunk in read_chunks(path, troubles, headless=True) for event in chunk]
+    assert len(found) == len(lines)
+    return [event for event in found if not isinstance(event, Broken | Torn)], troubles.lines()
 
 
 def test_a_whole_log_is_read_as_ever(tmp_path: Path) -> None:
@@ -38,6 +40,33 @@ def test_broken_lines_are_named_and_left_out(tmp_path: Path) -> None:
     found, troubles = tried(tmp_path / "events.jsonl", lines)
     assert [trouble.partition(":")[0] for trouble in troubles] == ["line 10", "line 20"]
     assert found == [event for place, event in enumerate(whole) if place not in (9, 19)]
+
+
+def test_for_a_broken_line_there_is_something_in_its_place(tmp_path: Path) -> None:
+    """With the instant of the line before, in whatever block it stands; so lines can be counted."""
+    path = tmp_path / "events.jsonl"
+    put = next(line for line in LINES if '"event":"put"' in line.replace(" ", ""))
+    lines = [LINES[0], *[put] * 6000, LINES[-1]]
+    assert len("\n".join(lines)) > 1 << 19
+    places = (1, 2, 3, 1500, 4999, 6000)
+    for place in places:
+        lines[place] = '{"event":"put"}'
+    path.write_text("\n".join(lines) + "\n")
+    troubles = Troubles()
+    found = [event for chunk in read_chunks(path, troubles) for event in chunk]
+    broken = {place: event for place, event in enumerate(found) if isinstance(event, Broken)}
+    assert tuple(broken) == places
+    assert [line.split(": ")[0] for line in troubles.lines()] == [f"line {place + 1}" for place in places]
+    before = next(event for event in found if isinstance(event, Put)).t_ns
+    assert [event.t_ns for event in broken.values()] == [found[0].t_ns] * 3 + [before] * 3
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", '{"event":"run.end","t_ns":0,"status":"completed"}\n', LINES[0]])
+def test_what_does_not_begin_like_a_log_is_none(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(text)
+    with pytest.raises(LogError, match="is no mprun event log"):
+        list(read_chunks(path, Troubles()))
 
 
 def test_a_broken_first_line_is_two_troubles(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_real_run_with_a_death(engine: str, tmp_path: Path) -> None:
     redelivered = [event for event in events if event["event"] == "redelivery"]
     assert len(found.slices[next(t for t in found.slices if t.thread == "supervisor")]) == len(redelivered) > 0
     told = {each["name"] for instants in found.instants.values() for each in instants}
-    assert {"fault", "death", "restart", "run.end: completed"} <= told
+    assert {"fault", "death", "worker.restart", "run.end: completed"} <= told
 
 
 def recovered_log() -> str:
@@ -209,7 +209,7 @@ def test_a_broken_line_is_said_and_the_rest_is_drawn(tmp_path: Path) -> None:
     found = read(trace(log, told=said.append))
     assert len(found.arrows) == 2
     assert len(said) == 1
-    assert said[0].startswith(f"{log}:4: is no event: ")
+    assert said[0].startswith(f"{log}: line 4: is no event, left out: ")
 
 
 def test_names_of_any_kind_are_json(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "broken.jsonl").write_text(f"{recovered_log()}oops\n")
     done = mprun("broken.jsonl", "-o", "t.gz")
     assert (done.returncode, done.stdout) == (0, "t.gz\n")
-    assert "broken.jsonl:11: is no event" in done.stderr
+    assert "broken.jsonl: line 11: is no event" in done.stderr
     done = mprun("--out", "elsewhere")
     assert (done.returncode, done.stderr) == (
         2,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from runner.analysis.durations import Durations
+
 if TYPE_CHECKING:
     from runner.log.events import Get, QueueFacts
 
@@ -203,7 +205,7 @@ class QueueAccount:
     """What went through one queue.
 
     Columns hold one entry per put or get in the order of the log; dicts hold items in flight only, so that a
-    finished item costs some 60 bytes. What nobody looks up meanwhile is gathered in lists first, which take an entry
+    finished item costs some 50 bytes. What nobody looks up meanwhile is gathered in lists first, which take an entry
     in a third of the time, and moved by `store`.
     """
 
@@ -218,7 +220,9 @@ class QueueAccount:
         "early",
         "fresh_gets",
         "fresh_ids",
+        "fresh_recovered",
         "get_began",
+        "get_returned",
         "get_wait",
         "handouts",
         "hashes",
@@ -229,8 +233,10 @@ class QueueAccount:
         "max_depth_warm",
         "maxsize",
         "name",
+        "open_below_ns",
         "origins",
         "overtaken",
+        "put_wait",
         "recovered",
         "redelivered",
         "residence_ns",
@@ -262,9 +268,12 @@ class QueueAccount:
         self.fresh_ids: list[str] = []
         # One entry per get.
         self.get_began = array("q")
-        self.get_wait = array("q")
-        self.latency = array("q")
+        self.get_returned = array("q")
         self.fresh_gets: list[Get] = []
+        # Of puts without those that were logged long after they returned; of gets; since the end of the warm-up.
+        self.put_wait, self.get_wait, self.latency = Durations(), Durations(), Durations()
+        # Time in which items may have left the queue already, as the gets that took them had begun.
+        self.open_below_ns = 0
         # Items in flight: put and not got (-> place in the columns), got before the put returned, got and not done.
         self.waiting: dict[str, int] = {}
         self.early: dict[str, Hold] = {}
@@ -279,6 +288,7 @@ class QueueAccount:
         self.unseen: dict[str, int] = {}
         # Puts that the supervisor logged, with their places; number of gets that returned before their put did.
         self.recovered: dict[str, int] = {}
+        self.fresh_recovered: list[int] = []
         self.overtaken = 0
         # Places of what was put and called left, failed or lost without having been got.
         self.abandoned: list[int] = []
@@ -293,21 +303,27 @@ class QueueAccount:
 
     def store(self) -> None:
         """Move what was gathered into the columns."""
-        gets = self.fresh_gets
-        self.get_began.fromlist([get.t_ns - get.wait_ns for get in gets])
-        self.get_wait.fromlist([get.wait_ns for get in gets])
-        self.latency.fromlist([get.latency_ns for get in gets])
-        self.hashes.fromlist([hash(item) for item in self.fresh_ids])
-        gets.clear()
+        first = len(self.hashes)
+        waits = list(map(sub, self.returned[first:], self.began[first:]))
+        while self.fresh_recovered:
+            del waits[self.fresh_recovered.pop() - first]
+        self.put_wait.take(waits)
+        self.hashes.fromlist(list(map(hash, self.fresh_ids)))
         self.fresh_ids.clear()
+        gets = self.fresh_gets
+        returned, waits = [get.t_ns for get in gets], [get.wait_ns for get in gets]
+        latencies = [get.latency_ns for get in gets]
+        self.get_returned.fromlist(returned)
+        self.get_began.fromlist(list(map(sub, returned, waits)))
+        self.open_below_ns += sum(map(min, waits, latencies))
+        self.get_wait.take(waits)
+        self.latency.take(latencies)
+        gets.clear()
 
-    def put_wait_since(self, first: int) -> array[int]:
-        """How long puts took from this place on, without those that were logged long after they returned."""
-        waits = array("q", list(map(sub, self.returned[first:], self.began[first:])))
-        for place in sorted(self.recovered.values(), reverse=True):
-            if place >= first:
-                waits.pop(place - first)
-        return waits
+    def forget_durations(self) -> None:
+        """Leave out of the figures what was stored so far."""
+        for durations in (self.put_wait, self.get_wait, self.latency):
+            durations.forget()
 
     def was_put(self, item: str) -> bool:
         """Whether the id was put here before; for the rare suspicious case, since the first call takes long."""

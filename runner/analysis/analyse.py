@@ -8,7 +8,8 @@ from runner.analysis.closing import close
 from runner.analysis.ledger import Ledger
 from runner.analysis.linearizability import FifoCheck
 from runner.analysis.summary import Summary, figures
-from runner.log import events, salvage
+from runner.log import salvage, tolerant
+from runner.log.tolerant import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,13 +34,16 @@ def analyse(
         fifo: Whether the queues that promise to be FIFO are checked for it, which takes as long as all else.
         depths: What was seen of the queues meanwhile, to compare the log with.
 
+    A line that is no event is a violation, and nothing is accused of missing; a log of another schema is read as one of
+    this one, and never called valid.
+
     Raises:
-        LogError: It cannot be read, or is no event log; the message names the line.
+        LogError: It cannot be read, or does not begin with a `run.start`.
     """
     ledger = Ledger()
     check = FifoCheck() if fifo else None
     unfinished = path.is_dir()
-    for chunk in salvage.read_chunks(path) if unfinished else events.read_chunks(path, grows):
+    for chunk in salvage.read_chunks(path) if unfinished else tolerant.read_chunks(path, Troubles(), grows):
         ledger.feed(chunk)
         if check is not None:
             check.feed(chunk)

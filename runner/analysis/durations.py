@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 EXACT: Final = 100_000
 """So many durations other than 0 are kept as they are."""
+_AT_ONCE: Final = 4096
+"""Durations that are worth a `fold`."""
+_SIGN: Final = 1 << 15
+"""Of a bucket's name; what lies below it names the bucket of the magnitude."""
 _UPPER_HALVES: Final = slice(1 if sys.byteorder == "little" else 0, None, 2)
 _NS: Final = 1e9
 
 
 class Durations:
-    """Durations in ns, at least 0; whoever is in a hurry appends those that are not 0 to `fresh`, and fills up later.
+    """Durations in ns; negative ones, as a log may have that contradicts itself, are counted like any.
+
+    Whoever has a list of them lets it `take` that. Whoever is in a hurry appends those that are not 0 to `fresh`, folds
+    now and then, and fills up at the end.
 
     Beyond `EXACT` they are counted in buckets, named by the upper half of the number as a 32-bit float: 7 bits behind
     the leading one, so a bucket is 1/128 of its values wide at most, and a percentile less than 1 % off. That is the
@@ -35,16 +42,22 @@ class Durations:
         count: How many were folded.
         zeros: How many more there are, of 0 ns.
         total: The sum.
-        most: The longest.
+        most: The longest of all that are not 0; None before the first.
     """
 
     __slots__ = ("buckets", "count", "exact", "fresh", "most", "total", "zeros")
 
     def __init__(self) -> None:
         self.fresh: list[int] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.fresh.clear()
         self.exact = array("q")
         self.buckets: Counter[int] | None = None
-        self.count = self.zeros = self.total = self.most = 0
+        self.count = self.zeros = self.total = 0
+        self.most: int | None = None
 
     def fold(self) -> None:
         """Take in what is fresh."""
@@ -53,7 +66,8 @@ class Durations:
             return
         self.count += len(fresh)
         self.total += sum(fresh)
-        self.most = max(self.most, max(fresh))
+        longest = max(fresh)
+        self.most = longest if self.most is None else max(longest, self.most)
         if self.buckets is None and self.count <= EXACT:
             self.exact.fromlist(fresh)
         elif self.buckets is None:
@@ -70,6 +84,15 @@ class Durations:
         else:
             self.zeros += 1
 
+    def take(self, values: list[int]) -> None:
+        """Add many, some of which may be 0; at about 0.1 µs each."""
+        fresh = self.fresh
+        before = len(fresh)
+        fresh.extend(filter(None, values))
+        self.zeros += len(values) - len(fresh) + before
+        if len(fresh) >= _AT_ONCE:
+            self.fold()
+
     def fill(self, count: int) -> None:
         """Whatever was not added was 0, so that there are so many; nothing is fresh."""
         self.zeros = count - self.count
@@ -77,11 +100,14 @@ class Durations:
 
 def joined(parts: Sequence[Durations]) -> Spread:
     """Summarise several as one."""
+    for part in parts:
+        part.fold()
     zeros = sum(part.zeros for part in parts)
     count = zeros + sum(part.count for part in parts)
     if not count:
         return spread([])
-    most = max(part.most for part in parts)
+    longest = [part.most for part in parts if part.most is not None]
+    most = max([*longest, 0] if zeros else longest)
     ordered = _ordered(parts, zeros, most)
     p50, p90, p95, p99 = (percentile(ordered, share) / _NS for share in (0.5, 0.9, 0.95, 0.99))
     return Spread(count, sum(part.total for part in parts) / count / _NS, p50, p90, p95, p99, most / _NS)
@@ -105,25 +131,28 @@ def _buckets(durations: list[int]) -> list[int]:
 
 
 class _Padded:
-    """Reads zeros and what follows them as one ascending list, which would be long."""
+    """Reads zeros and what is beside them as one ascending list, which would be long."""
 
     def __init__(self, zeros: int, ascending: list[int]) -> None:
         self._zeros = zeros
         self._ascending = ascending
+        self._first = bisect_right(ascending, 0)
 
     def __len__(self) -> int:
         return self._zeros + len(self._ascending)
 
     def __getitem__(self, place: int) -> int:
-        return 0 if place < self._zeros else self._ascending[place - self._zeros]
+        if place < self._first:
+            return self._ascending[place]
+        return 0 if place < self._first + self._zeros else self._ascending[place - self._zeros]
 
 
 class _Histogram:
     """Reads a histogram as if it were the ascending list of all durations, evenly spread within each bucket."""
 
     def __init__(self, buckets: Counter[int], most: int) -> None:
-        self._names = sorted(bucket for bucket, count in buckets.items() if count)
-        self._ends = list(accumulate(buckets[bucket] for bucket in self._names))
+        self._ranges = sorted((*_range(bucket), count) for bucket, count in buckets.items() if count)
+        self._ends = list(accumulate(count for _, _, count in self._ranges))
         self._most = most
 
     def __len__(self) -> int:
@@ -131,15 +160,19 @@ class _Histogram:
 
     def __getitem__(self, place: int) -> float:
         found = bisect_right(self._ends, place)
-        bucket = self._names[found]
-        if bucket == 0:
-            return 0
-        begin, end = _begin(bucket), _begin(bucket + 1)
-        first = self._ends[found - 1] if found else 0
-        return min(self._most, begin + (end - begin) * (place - first + 0.5) / (self._ends[found] - first))
+        begin, end, count = self._ranges[found]
+        first = self._ends[found] - count
+        return min(self._most, begin + (end - begin) * (place - first + 0.5) / count)
 
 
-def _begin(bucket: int) -> float:
-    """The least that a bucket holds."""
+def _range(bucket: int) -> tuple[float, float]:
+    """From where to where a bucket goes."""
+    magnitude = bucket % _SIGN
+    begin, end = (_least(magnitude), _least(magnitude + 1)) if magnitude else (0.0, 0.0)
+    return (-end, -begin) if bucket >= _SIGN else (begin, end)
+
+
+def _least(bucket: int) -> float:
+    """The least that a bucket of positive durations holds."""
     least: float = unpack(">f", pack(">HH", bucket, 0))[0]
     return least

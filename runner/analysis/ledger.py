@@ -12,17 +12,18 @@ supervisor logged a put for the dead, in `_recovered`.
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, Any
 
 from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
+from runner.analysis.durations import Durations
 from runner.analysis.early import overtaken, unmatched_get
 from runner.analysis.fate import seal
 from runner.analysis.redelivery import get_again, redeliver
 from runner.analysis.violations import Kind, Violations
 from runner.analysis.warmup import Warmup
 from runner.log.events import (
+    Broken,
     Done,
     Event,
     Failed,
@@ -38,6 +39,7 @@ from runner.log.events import (
     WorkerExit,
     WorkerStart,
 )
+from runner.log.tolerant import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,16 +64,18 @@ class Ledger:
         self.end: RunEnd | None = None
         self.end_line = 0
         self.torn = False
+        self.doubt: str | None = None
+        """Why the log cannot be taken at its word, the first reason."""
         self.lines = 0
         self.last_ns = 0
         """Instant of the last put, get or done, once the books are closed."""
         self.fates: dict[type[Event], int] = {Left: 0, Failed: 0, Lost: 0}
         self.redelivered = 0
-        self.service = array("q")
-        self.lateness = array("q")
-        self.sojourn = array("q")
+        # Since the end of the warm-up.
+        self.service, self.lateness, self.sojourn = Durations(), Durations(), Durations()
         self.warmup = Warmup()
         self._fresh_services: list[int] = []
+        self._fresh_latenesses: list[int] = []
         self._fresh_sojourns: list[int] = []
         self._live: dict[str, WorkerAccount] = {}
         self._clock_ns = -FAR
@@ -97,8 +101,11 @@ class Ledger:
     def end_warmup(self) -> None:
         """Note where the warm-up ends in the books, if it has not ended before."""
         if not self.warmup.is_over:
-            samples = len(self.service), len(self.lateness), len(self.sojourn)
-            self.warmup.mark(self.queues.values(), self.workers.values(), *samples)
+            self.warmup.mark(self.queues.values(), self.workers.values())
+            for durations in (self.service, self.lateness, self.sojourn):
+                durations.forget()
+            for queue in self.queues.values():
+                queue.forget_durations()
 
     def _book(self, events: Iterable[Event]) -> None:
         line = self.lines
@@ -121,9 +128,11 @@ class Ledger:
         self._store()
 
     def _store(self) -> None:
-        self.service.fromlist(self._fresh_services)
-        self.sojourn.fromlist(self._fresh_sojourns)
+        self.service.take(self._fresh_services)
+        self.lateness.take(self._fresh_latenesses)
+        self.sojourn.take(self._fresh_sojourns)
         self._fresh_services.clear()
+        self._fresh_latenesses.clear()
         self._fresh_sojourns.clear()
         for queue in self.queues.values():
             queue.store()
@@ -170,7 +179,7 @@ class Ledger:
         queue.writers.append(worker.number)
         queue.fresh_ids.append(item)
         if event.late_ns is not None:
-            self.lateness.append(event.late_ns)
+            self._fresh_latenesses.append(event.late_ns)
             lateness.enter(self.violations, worker, event, line)
         if queue.early and item in queue.early:
             overtaken(self.violations, queue, event)
@@ -290,6 +299,9 @@ class Ledger:
                     self.end_line = line
             case Torn():
                 self.torn = True
+            case Broken():
+                self.doubt = self.doubt or f"line {line} is no event, so that something may be missing"
+                self.violations.add(Kind.UNEXPECTED, f"is no event: {event.problem}", line)
 
     def _recovered(self, event: Put, line: int) -> None:
         """Book a put that the supervisor logged for a dead worker, maybe long after its get.
@@ -307,7 +319,7 @@ class Ledger:
         if event.wait_ns < 0 or event.delivery != 1:
             objections.to_put(self.violations, event, line)
         if event.late_ns is not None:
-            self.lateness.append(event.late_ns)
+            self._fresh_latenesses.append(event.late_ns)
             lateness.enter(self.violations, worker, event, line)
         if worker.dead_ns == -FAR:
             objections.to_recovery(self.violations, event, line)
@@ -318,6 +330,7 @@ class Ledger:
         place = len(queue.began)
         worker.puts += 1
         queue.recovered[event.id] = place
+        queue.fresh_recovered.append(place)
         queue.began.append(event.t_ns - event.wait_ns)
         queue.returned.append(event.t_ns)
         queue.lines.append(line)
@@ -363,6 +376,7 @@ class Ledger:
             self.violations.add(Kind.UNEXPECTED, "a second run.start: two logs in one file", line)
             return
         self.start = event
+        self.doubt = self.doubt or foreign(event)
         self.warmup = Warmup(event.warmup_ns)
         self.groups = event.groups
         for name, facts in event.queues.items():

@@ -22,7 +22,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log, sqrt
-from operator import add
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
@@ -73,7 +72,7 @@ def littles_law(queue: QueueAccount, samples: DepthSamples) -> LittlesLaw | None
     """
     if samples.count < FEWEST or queue.redelivered or queue.recovered or queue.slipped:
         return None
-    puts, gets = sorted(queue.returned), sorted(map(add, queue.get_began, queue.get_wait))
+    puts, gets = sorted(queue.returned), sorted(queue.get_returned)
     edges = [samples.batches[0].began_ns, *(batch.ended_ns for batch in samples.batches)]
     by_log = [b - a for a, b in pairwise(map(int.__sub__, areas(puts, edges), areas(gets, edges)))]
     total = edges[-1] - edges[0]
@@ -82,7 +81,7 @@ def littles_law(queue: QueueAccount, samples: DepthSamples) -> LittlesLaw | None
     half_width = _half_width(errors, [b - a for a, b in pairwise(edges)])
     if occupied < _SEEN:
         half_width = max(half_width, _bernstein(max(0.0, expected), queue.max_depth + 1, samples.count))
-    below = sum(map(min, queue.get_wait, queue.latency)) / total
+    below = queue.open_below_ns / total
     above = (sum(queue.returned) - sum(queue.began)) / total
     fault = not expected - below - half_width <= sampled <= expected + above + half_width
     return LittlesLaw(samples.count, sampled, expected, half_width, below, above, fault)

@@ -70,10 +70,6 @@ class OrderedQueue:
         """There is no warm-up."""
         return self.max_depth
 
-    def put_wait_since(self, _first: int) -> Durations:
-        """How long puts took; there is no warm-up."""
-        return self.put_wait
-
 
 class OrderedWorker(WorkerAccount):
     """What one worker did, and has in hand.

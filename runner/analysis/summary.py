@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -12,16 +10,16 @@ import msgspec
 from runner.analysis.accounts import CONSUMER, PRODUCER, QueueAccount
 from runner.analysis.bottleneck import Queue, Times, bottleneck
 from runner.analysis.closing import close
-from runner.analysis.durations import Durations, joined
+from runner.analysis.durations import joined
 from runner.analysis.expectations import Expectation, compared
+from runner.analysis.fairness import fairness
 from runner.analysis.ledger import Ledger
 from runner.analysis.littles_law import LittlesLaw, littles_law
-from runner.analysis.spread import Spread, spread
-from runner.analysis.warmup import since
+from runner.analysis.spread import Spread  # noqa: TC001 - the annotations are asked for when it runs
 from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from runner.analysis.accounts import WorkerAccount
     from runner.analysis.ordered_accounts import OrderedQueue
@@ -55,7 +53,8 @@ class QueueFigures:
     """One queue: items at most, items on average over the makespan, time from put began to get returned.
 
     `littles_law` compares the log with what was seen of the queue meanwhile; None where nothing was. `capacity` is how
-    many items it could hold, as granted by the system; None where that is not known.
+    many items it could hold, as granted by the system; None where that is not known. `fairness` is Jain's index of what
+    its readers did; None where they did nothing.
     """
 
     max_depth: int
@@ -63,6 +62,7 @@ class QueueFigures:
     latency: Spread
     littles_law: LittlesLaw | None = None
     capacity: int | None = None
+    fairness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,10 @@ def figures(
     items = _items(ledger, verdict)
     comparable = verdict.valid is True and not any(worker.deaths for worker in ledger.workers.values())
     seen = depths if depths and comparable else {}
-    queues = {queue.name: _queue_figures(queue, warmup, window_s, seen) for queue in ledger.queues.values()}
+    done = _done_by_queue(ledger)
+    queues = {
+        queue.name: _queue_figures(queue, warmup, window_s, seen, done[queue.name]) for queue in ledger.queues.values()
+    }
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
     workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
@@ -172,12 +175,12 @@ def figures(
         makespan_s=makespan_s,
         items=items,
         throughput=_done_since(ledger) / window_s if window_s else None,
-        latency=only or _spread(*(_since(each.latency, warmup.of_queue(each.name).gets) for each in accounts)),
-        wait_put=_spread(*(each.put_wait_since(warmup.of_queue(each.name).puts) for each in accounts)),
-        wait_get=_spread(*(_since(each.get_wait, warmup.of_queue(each.name).gets) for each in accounts)),
-        service=_spread(_since(ledger.service, warmup.services)),
-        lateness=_spread(_since(ledger.lateness, warmup.latenesses)),
-        sojourn=_spread(_since(ledger.sojourn, warmup.sojourns)),
+        latency=only or joined([each.latency for each in accounts]),
+        wait_put=joined([each.put_wait for each in accounts]),
+        wait_get=joined([each.get_wait for each in accounts]),
+        service=joined([ledger.service]),
+        lateness=joined([ledger.lateness]),
+        sojourn=joined([ledger.sojourn]),
         queues=queues,
         workers=workers,
         audit=Audit(verdict.valid, verdict.count),
@@ -214,16 +217,30 @@ def _done_since(ledger: Ledger | OrderedBooks) -> int:
     return sum(worker.done - ledger.warmup.of_worker(worker.name).done for worker in consumers)
 
 
+def _done_by_queue(ledger: Ledger | OrderedBooks) -> Mapping[str, list[int]]:
+    """What each reader of a queue did after the warm-up."""
+    done: dict[str, list[int]] = {name: [] for name in ledger.queues}
+    for worker in ledger.workers.values():
+        group = ledger.groups.get(worker.group)
+        if group is not None and group.source in done:
+            done[group.source].append(worker.done - ledger.warmup.of_worker(worker.name).done)
+    return done
+
+
 def _queue_figures(
-    queue: QueueAccount | OrderedQueue, warmup: Warmup, window_s: float, depths: Mapping[str, DepthSamples]
+    queue: QueueAccount | OrderedQueue,
+    warmup: Warmup,
+    window_s: float,
+    depths: Mapping[str, DepthSamples],
+    done: Collection[int],
 ) -> QueueFigures:
     before = warmup.of_queue(queue.name)
     mean_depth = max(0, queue.residence_ns - before.residence_ns) / _NS / window_s if window_s else 0.0
     law = None
     if isinstance(queue, QueueAccount) and queue.name in depths:
         law = littles_law(queue, depths[queue.name])
-    latency = _spread(_since(queue.latency, before.gets))
-    return QueueFigures(queue.max_depth_warm, mean_depth, latency, law, queue.capacity)
+    latency = joined([queue.latency])
+    return QueueFigures(queue.max_depth_warm, mean_depth, latency, law, queue.capacity, fairness(done))
 
 
 def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> WorkerFigures:
@@ -246,15 +263,3 @@ def _worker_figures(worker: WorkerAccount, warmup: Warmup, window_s: float) -> W
         incarnations=worker.incarnations,
         exit_code=worker.exit_code,
     )
-
-
-def _since(column: array[int] | Durations, first: int) -> array[int] | Durations:
-    """The samples after a warm-up; of ordered books there is none."""
-    return column if isinstance(column, Durations) else since(column, first)
-
-
-def _spread(*columns: array[int] | Durations) -> Spread:
-    """Summarise columns as one; they are all of one kind."""
-    durations = [column for column in columns if isinstance(column, Durations)]
-    arrays = [column for column in columns if not isinstance(column, Durations)]
-    return joined(durations) if durations else spread(array("q", chain.from_iterable(arrays)))

@@ -1,7 +1,7 @@
 """The warm-up of a run: what of its books lies before, so that figures can leave it out.
 
-    log --events before--> books --mark: how long are the columns, what are the sums?--events after--> books
-                                                           +--> figures: columns from there on, sums less these
+    log --events before--> books --mark: what are the sums? forget the durations--events after--> books
+                                                           +--> figures: sums less these, durations since
 
 What returned before the end of the warm-up is left out, what returned after it is a sample, whole. Only shares of time
 (busy, wait, sleep, depth) are cut at that very instant: of an operation or a service that was going on then, the part
@@ -13,30 +13,25 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from runner.analysis.accounts import CONSUMER, FAR, PRODUCER
 from runner.analysis.depth import depths
 from runner.log.events import Done, Get, Put
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Collection, Iterable, Sequence
 
     from runner.analysis.accounts import QueueAccount, WorkerAccount
     from runner.log.events import Event
-
-    _Column = TypeVar("_Column", list[int], array[int])
 
 _OPERATIONS: Final = {PRODUCER: (Put,), CONSUMER: (Get, Done)}
 
 
 @dataclass(slots=True)
 class QueueBefore:
-    """Of one queue before the mark: puts, gets, and the area under the number of items in it."""
+    """Of one queue before the mark: the area under the number of items in it."""
 
-    puts: int = 0
-    gets: int = 0
     residence_ns: int = 0
 
 
@@ -57,7 +52,6 @@ class Warmup:
 
     Attributes:
         ns: How long it takes, from the start gate on.
-        services, latenesses, sojourns: How many samples lie before its end.
 
     Args:
         ns: How long it takes.
@@ -65,7 +59,6 @@ class Warmup:
 
     def __init__(self, ns: int = 0) -> None:
         self.ns = max(0, ns)
-        self.services = self.latenesses = self.sojourns = 0
         self._queues: dict[str, QueueBefore] = {}
         self._workers: dict[str, WorkerBefore] = {}
         self._awaited: set[tuple[type[Event], str]] = set()
@@ -80,18 +73,16 @@ class Warmup:
         """How many of these events, which follow one another in time, lie before its end."""
         return bisect_left(events, self.ns, key=attrgetter("t_ns"))
 
-    def mark(self, queues: Iterable[QueueAccount], workers: Iterable[WorkerAccount], *samples: int) -> None:
+    def mark(self, queues: Iterable[QueueAccount], workers: Iterable[WorkerAccount]) -> None:
         """Note how the books stand; to be called once, as everything before its end is booked.
 
         Args:
             queues: All of them.
             workers: All of them.
-            samples: How many services, latenesses and sojourns there are.
         """
         self.is_over = True
-        self.services, self.latenesses, self.sojourns = samples
         for queue in queues:
-            self._queues[queue.name] = QueueBefore(len(queue.began), len(queue.get_began), self._area(queue))
+            self._queues[queue.name] = QueueBefore(self._area(queue))
         for worker in workers:
             slept, began = worker.sleep_ns, worker.role == PRODUCER and worker.first_began_ns != FAR
             if began:
@@ -146,8 +137,3 @@ class Warmup:
         at_once = bisect_left(returned, self.ns) - sum(instant < self.ns for instant in get_began)
         later = (depth for at, depth in zip(returned, depths(returned, get_began), strict=True) if at >= self.ns)
         return max(0, at_once, max(later, default=0))
-
-
-def since(column: _Column, first: int) -> _Column:
-    """A column from some place on; itself where that is its beginning."""
-    return column[first:] if first else column

@@ -20,7 +20,7 @@ def audit(run: Logged = None, out: Out = "runs", as_json: AsJson = False) -> int
     """Check a stored log again, from the log alone: every item accounted for, none twice, none out of order.
 
     Queues that promise first in, first out are held to it over their whole history. Of a run that goes on, or whose
-    supervisor was killed, the journals are read.
+    supervisor was killed, the journals are read. A line that is no event is named, and the rest is audited.
 
     Exit codes:
       0    valid

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.cli.options import AsJson, Out, RunName  # noqa: TC001 - typer reads annotations
-from runner.cli.streams import console, put_out
+from runner.cli.streams import console, put_out, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runner.analysis.violations import Verdict
     from runner.log.rundir import RunDir
+
+_DOUBTS: Final = 10
+"""Violations that are told beside the figures."""
 
 
 def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> None:
-    """Show a stored run: what it was, and its figures.
+    """Show a stored run: what it was, and its figures. Of a sweep, named by its folder, the table of its cells.
 
     With --json, the run's summary.json. Of a run that goes on, or whose supervisor was killed, the figures are what its
-    journals hold so far, with the status `running`.
+    journals hold so far, with the status `running`. A log that is broken somewhere is read as far as it can be; what is
+    wrong with it is said on stderr, line by line.
 
       mprun show
       mprun show runs/20260101T120000Z-default-1a2b --json | jq .latency.p99
+      mprun show runs/queue-kinds-1a2b3c4d
     """
     from runner.errors import LogError
-    from runner.log.rundir import MANIFEST, find
+    from runner.log.rundir import MANIFEST, find, is_sweep
 
     stored = find(run, Path(out))
+    if is_sweep(stored.path):
+        _show_sweep(stored.path, as_json=as_json)
+        return
     if as_json:
         put_out(json.dumps(figures(stored), indent=2, ensure_ascii=False) + "\n")
         return
@@ -45,6 +54,22 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
     put_out(tables.drawn([*tables.closing(found), *improvement(found, stored)], console()))
 
 
+def _show_sweep(folder: Path, *, as_json: bool) -> None:
+    from runner.experiments.sweep_store import read_sweep
+
+    found = read_sweep(folder)
+    if as_json:
+        put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        from runner.cli import tables
+        from runner.cli.sweep_tables import ended
+
+        told = f"{found.manifest['name']}: {len(found.rows):,} of {found.size:,} runs have ended"
+        put_out(tables.drawn([told, *ended(found)], console()))
+    for fault in found.faults:
+        say(f"warning: {fault}")
+
+
 def figures(stored: RunDir) -> Mapping[str, Any]:
     """The run's summary: the stored one, or what its log or its journals say so far."""
     if stored.has_summary:
@@ -52,8 +77,23 @@ def figures(stored: RunDir) -> Mapping[str, Any]:
     from runner.analysis.analyse import analyse
 
     log = stored.log
-    computed = analyse(log)[0].to_dict()
-    return computed if log.is_file() else {**computed, "status": "running"}
+    summary, verdict = analyse(log)
+    if not log.is_file():
+        return {**summary.to_dict(), "status": "running"}
+    if verdict.valid is not True:
+        say("\n".join(doubts(log, verdict)))
+    return summary.to_dict()
+
+
+def doubts(log: Path, verdict: Verdict) -> list[str]:
+    """What is wrong with a log whose figures are shown all the same, in lines."""
+    from runner.cli.audit import line
+
+    lines = [f"{log}: {verdict.reason}"] if verdict.reason else []
+    lines += [f"{log}: {line(violation)}" for violation in verdict.violations[:_DOUBTS]]
+    if (more := verdict.count - _DOUBTS) > 0:
+        lines.append(f"{log}: … and {more:,} more, which mprun audit tells")
+    return lines
 
 
 def improvement(summary: Mapping[str, Any], stored: RunDir) -> list[str]:

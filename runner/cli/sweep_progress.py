@@ -8,8 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from runner.cli.streams import Outlet
-from runner.cli.sweep_tables import cell_name
 from runner.cli.tables import missed
+from runner.experiments.sweep_figures import cell_name
 from runner.figures import duration
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class SweepProgress:
             self._say(f"mprun: {folder.path}: {fault}")
         if self._done and not self._quiet:
             self._say(f"{self._done:,} of {self._size:,} runs are stored already; --fresh would start anew")
+            for drift in folder.drifts:
+                self._say(f"warning: since they were begun, {drift.what} has changed from {drift.then} to {drift.now}")
 
     def run_begins(self, cell: Cell, slot: Slot) -> None:
         """Show which run is made."""

@@ -68,7 +68,7 @@ def closing(summary: Mapping[str, Any]) -> list[Table | str]:
         summary: The content of summary.json.
     """
     parts: list[Table | str] = [_headline(summary), _items(summary["items"]), _times(summary)]
-    parts.append(_queues(summary["queues"]))
+    parts.append(_queues(summary["queues"], summary["workers"]))
     parts += _measuring_faults(summary["queues"])
     workers = summary["workers"]
     parts.append(_workers(workers) if len(workers) <= _MOST_WORKERS else _groups(workers))
@@ -135,13 +135,17 @@ def _times(summary: Mapping[str, Any]) -> Table:
     return table(["time", "count", *_PERCENTILES], rows)
 
 
-def _queues(queues: Mapping[str, Any]) -> Table:
+def _queues(queues: Mapping[str, Any], workers: Mapping[str, Any]) -> Table:
+    """With the fairness among readers where a queue has several: then there are more of them than queues."""
+    shared = sum(worker["role"] != "producer" for worker in workers.values()) > len(queues)
     rows = [
         [name, number(queue.get("capacity")), number(queue["max_depth"]), number(queue["mean_depth"]),
-         duration(queue["latency"]["p50"]), duration(queue["latency"]["p99"])]
+         duration(queue["latency"]["p50"]), duration(queue["latency"]["p99"]),
+         *([number(queue.get("fairness"))] if shared else [])]
         for name, queue in queues.items()
     ]  # fmt: skip
-    return table(["queue", "capacity", "max depth", "mean depth", "latency p50", "p99"], rows)
+    columns = ["queue", "capacity", "max depth", "mean depth", "latency p50", "p99"]
+    return table([*columns, *(["fairness"] if shared else [])], rows)
 
 
 def _measuring_faults(queues: Mapping[str, Any]) -> list[Table | str]:

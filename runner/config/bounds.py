@@ -40,7 +40,12 @@ METRICS: Final[Mapping[str, Any]] = {
     "items": dict.fromkeys(_ITEMS, NUMBER),
     "throughput": NUMBER,
     **dict.fromkeys(_TIMES, _SPREAD),
-    "queues": {ANY: {"max_depth": NUMBER, "mean_depth": NUMBER, "latency": _SPREAD}},
+    "queues": {
+        ANY: {
+            **dict.fromkeys(("max_depth", "mean_depth", "capacity", "fairness"), NUMBER),
+            "latency": _SPREAD,
+        }
+    },
     "workers": {ANY: _WORKER},
     "audit": {"violations": NUMBER},
 }

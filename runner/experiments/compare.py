@@ -23,6 +23,7 @@ from runner.config.yamlfile import parse
 from runner.errors import ConfigError, LogError, UsageError
 from runner.experiments.drifts import drifts, unlike
 from runner.log import salvage, tolerant
+from runner.log.events import Broken, Torn
 from runner.log.rundir import CONFIG, EVENTS, RunDir, find
 from runner.log.tolerant import Troubles
 
@@ -224,10 +225,10 @@ def _read(name: str, log: Path, numbers: Numbers) -> tuple[Side, Reading]:
         troubles.add(salvage.INCOMPLETE)
         chunks = salvage.read_chunks(log)
     else:
-        chunks = tolerant.read_chunks(log, troubles)
+        chunks = tolerant.read_chunks(log, troubles, headless=True)
     empty = True
     for chunk in chunks:
-        empty = False
+        empty = empty and all(isinstance(event, Broken | Torn) for event in chunk)
         reading.feed(chunk)
     if empty:
         raise LogError(f"{log}: is no mprun event log: there is no event in it")

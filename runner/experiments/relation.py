@@ -65,7 +65,7 @@ def events(run: str | Path | None = None, out: str | Path = "runs") -> duckdb.Du
     found = _relation(log)
     if _is_doubtful(found):
         troubles = tolerant.Troubles()
-        for _ in tolerant.read_chunks(log, troubles):
+        for _ in tolerant.read_chunks(log, troubles, headless=True):
             pass
         warnings.warn("\n".join(f"{log}: {trouble}" for trouble in troubles.lines()), stacklevel=2)
     return found.filter(_WHOLE)

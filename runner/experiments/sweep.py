@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -21,6 +21,7 @@ from runner import api
 from runner.config.simulable import SIMULATION
 from runner.engines.signals import Signals
 from runner.errors import ConfigError, ExitCode, MprunError, strongest
+from runner.experiments.sweep_figures import SweepFigures
 from runner.experiments.sweep_plan import Cell, Slot, SweepPlan, sweep_plan
 from runner.experiments.sweep_rows import Row, metrics_of
 from runner.experiments.sweep_store import RUNS, SweepDir
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from runner.api import Result
     from runner.engines.simulated import Simulated
+    from runner.experiments.drifts import Drift
 
 _SIGNALS: Final = 128
 _FACTS: Final = ("versions", "implementation", "host", "cpu", "kernel", "machine", "git", "started", "command_line")
@@ -51,6 +53,7 @@ class Sweep:
         new: So many of them were made this time.
         signal: The exit code of the signal that interrupted it; None: none did.
         faults: What was changed by hand in the folder, a sentence each.
+        drifts: What is not as it was when the rows that were there already were begun.
     """
 
     folder: Path
@@ -63,11 +66,17 @@ class Sweep:
     new: int
     signal: int | None
     faults: tuple[str, ...]
+    drifts: tuple[Drift, ...]
 
     @property
     def finished(self) -> bool:
         """Whether every run has ended."""
         return len(self.rows) == self.size
+
+    @property
+    def figures(self) -> SweepFigures:
+        """What its rows say, in medians and intervals."""
+        return SweepFigures(self.axes, self.cells, self.rows)
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +98,7 @@ class Sweep:
             "signal": self.signal,
             "exit_code": self.exit_code,
             "faults": list(self.faults),
+            "drifts": [asdict(each) for each in self.drifts],
             "rows": [row.to_dict() for row in self.rows],
         }
 
@@ -170,6 +180,7 @@ def execute(
             new=len(folder.rows) - before,
             signal=signal,
             faults=folder.faults,
+            drifts=folder.drifts,
         )
 
 

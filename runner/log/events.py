@@ -198,10 +198,17 @@ class Torn(Struct, frozen=True, kw_only=True):
     length: int
 
 
+class Broken(Struct, frozen=True, kw_only=True):
+    """Stands for a line that is no event; `t_ns` is the instant of the line before."""
+
+    t_ns: Nanoseconds
+    problem: str
+
+
 _Known: TypeAlias = (
     Put | Get | Done | RunStart | WorkerStart | WorkerExit | WorkerDied | Redelivery | Left | Failed | Lost | RunEnd
 )
-Event: TypeAlias = _Known | Other | Torn
+Event: TypeAlias = _Known | Other | Torn | Broken
 
 _decoder: Final[msgspec.json.Decoder[_Known]] = msgspec.json.Decoder(_Known)
 _other_decoder: Final[msgspec.json.Decoder[Other]] = msgspec.json.Decoder(Other)
@@ -221,33 +228,23 @@ def read(path: Path) -> Iterator[Event]:
         yield from chunk
 
 
-def read_chunks(
-    path: Path, grows: Callable[[], bool] | None = None, broken: Callable[[str], None] | None = None
-) -> Iterator[list[Event]]:
-    """Yield the events of `read` in lists of some thousands, which is faster to go through.
-
-    Args:
-        path: The log.
-        grows: Asked at the end of the file whether there may be more to read now.
-        broken: Told of each line after the first that is no event, which is then passed over; without it such a line
-            is an error.
-    """
+def read_chunks(path: Path) -> Iterator[list[Event]]:
+    """Yield the events of `read` in lists of some thousands, which is faster to go through."""
     line = 0
     last_ns = 0
-    for block in blocks(path, grows):
+    for block in blocks(path):
         end = block.rfind(b"\n") + 1
-        events, problems = decode(block[:end], every=broken is not None)
+        events, broken = decode(block[:end], last_ns)
         if line == 0:
-            _check_header(path, events, problems.get(0))
+            _check_header(path, events)
+        if broken:
+            place = next(iter(broken))
+            yield events[:place]
+            raise LogError(f"{path}:{line + place + 1}: is no event: {broken[place].problem}")
         if events:
             last_ns = events[-1].t_ns
             yield events
-        for at, problem in problems.items():
-            said = f"{path}:{line + at + 1}: is no event: {problem}"
-            if broken is None:
-                raise LogError(said)
-            broken(said)
-        line += len(events) + len(problems)
+        line += len(events)
         if end < len(block):
             yield [Torn(t_ns=last_ns, length=len(block) - end)]
     if line == 0:
@@ -297,19 +294,30 @@ def blocks(path: Path, grows: Callable[[], bool] | None = None) -> Iterator[byte
         raise LogError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _check_header(path: Path, events: list[Event], problem: str | None) -> None:
-    if not events or problem:
-        raise LogError(f"{path}: is no mprun event log: line 1: {problem or 'it has no end'}")
-    first = events[0]
-    if not isinstance(first, RunStart):
-        raise LogError(f"{path}: is no mprun event log: it does not begin with run.start")
+def _check_header(path: Path, events: list[Event]) -> None:
+    first = start_of(path, events)
     if first.schema != SCHEMA:
         remedy = "; a newer mprun wrote it, update this one" if first.schema > SCHEMA else ""
         raise LogError(f"{path}: is of log schema {first.schema}, this mprun reads {SCHEMA}{remedy}")
 
 
-def decode(block: bytes, *, every: bool = False) -> tuple[list[Event], dict[int, str]]:
-    """Decode whole lines; stop at the first that is no event, or go on behind it, and say what is wrong, by place."""
+def start_of(path: Path, events: list[Event]) -> RunStart:
+    """The first line of a log, of which these are the first events; raises LogError where it does not begin with it."""
+    first = events[0] if events else None
+    if first is None or isinstance(first, Broken):
+        raise LogError(f"{path}: is no mprun event log: line 1: {first.problem if first else 'it has no end'}")
+    if not isinstance(first, RunStart):
+        raise LogError(f"{path}: is no mprun event log: it does not begin with run.start")
+    return first
+
+
+def decode(block: bytes, last_ns: int = 0) -> tuple[list[Event], dict[int, Broken]]:
+    """Decode whole lines, each to an event; say which of them are none, by place.
+
+    Args:
+        block: The lines.
+        last_ns: Instant of the line before.
+    """
     try:
         events: list[Event] = list(_decoder.decode_lines(block))
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -317,20 +325,20 @@ def decode(block: bytes, *, every: bool = False) -> tuple[list[Event], dict[int,
     else:
         if len(events) == block.count(b"\n"):
             return events, {}
-    return _decode_each(block.split(b"\n")[:-1], every=every)
+    return _decode_each(block.split(b"\n")[:-1], last_ns)
 
 
-def _decode_each(lines: Iterable[bytes], *, every: bool) -> tuple[list[Event], dict[int, str]]:
+def _decode_each(lines: Iterable[bytes], last_ns: int) -> tuple[list[Event], dict[int, Broken]]:
     events: list[Event] = []
-    problems: dict[int, str] = {}
+    broken: dict[int, Broken] = {}
     for place, line in enumerate(lines):
         try:
             events.append(decoded(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problems[place] = str(error)
-            if not every:
-                break
-    return events, problems
+            broken[place] = Broken(t_ns=last_ns, problem=str(error))
+            events.append(broken[place])
+        last_ns = events[-1].t_ns
+    return events, broken
 
 
 def decoded(line: bytes) -> Event:

@@ -27,7 +27,6 @@ from runner.log.events import (
     RunStart,
     Torn,
     WorkerDied,
-    WorkerStart,
 )
 from runner.reports.depths import Depths
 from runner.reports.details import Detail, Details
@@ -207,8 +206,6 @@ class Reduction:
             case Redelivery(queue=queue, id=item, delivery=delivery, t_ns=t_ns):
                 self._depths.redelivered((queue, item, delivery), t_ns)
                 self._mark(event, event.dead, f"delivery {delivery}", item)
-            case WorkerStart(incarnation=incarnation) if incarnation is not None and incarnation > 1:
-                self._mark(event, event.worker, f"incarnation {incarnation}")
             case WorkerDied():
                 self._mark(event, event.worker, event.why)
             case Left() | Failed() | Lost():

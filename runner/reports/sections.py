@@ -138,11 +138,7 @@ def _timeline(found: Reduction, made: Mapping[str, Any]) -> str:
 
 
 def _window(began: int, ended: int, why: str) -> str:
-    told = (
-        f"{duration(began / _NS)} to {duration(ended / _NS)}"
-        if ended < 10**9
-        else f"{began / _NS:.6f} s to {ended / _NS:.6f} s"
-    )
+    told = f"from {began / _NS:.6f} s on, {duration((ended - began) / _NS)}"
     return f"{told} ({why})" if why else told
 
 
@@ -206,8 +202,10 @@ def _depth(found: Reduction, known: Facts, made: Mapping[str, Any]) -> str:
         of = figures.get(queue, {})
         latency = of.get("latency", {})
         rows.append([queue, number(of.get("max_depth")), number(of.get("mean_depth")), number(latency.get("count")),
-                     *(duration(latency.get(key)) for key in ("p50", "p99", "max"))])  # fmt: skip
-    told = table("Queues", ["queue", "max depth", "mean depth", "gets", "latency p50", "p99", "max"], rows)
+                     *(duration(latency.get(key)) for key in ("p50", "p99", "max")),
+                     number(of.get("fairness"))])  # fmt: skip
+    columns = ["queue", "max depth", "mean depth", "gets", "latency p50", "p99", "max", "fairness among readers"]
+    told = table("Queues", columns, rows)
     told += "".join(_course(f"Depth of {queue}", series, 1) for queue, series in islice(found.depths.items(), _QUEUES))
     if "depth" not in made:
         return told

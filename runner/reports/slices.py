@@ -92,14 +92,16 @@ class Slices:
     def feed(self, events: Iterable[Event]) -> Iterator[Told]:
         """Slices as they end, in the order of time; between them every event that is no put or get, as it is."""
         for event in events:
+            if type(event) is Put or type(event) is Get:
+                yield from self._operation(event)
+                continue
+            if self._open is not None:
+                yield self._open
+                self._open = None
             if type(event) is Done:
-                yield from self._close()
                 yield from self._done(event)
                 yield event
-            elif type(event) is Put or type(event) is Get:
-                yield from self._operation(event)
             else:
-                yield from self._close()
                 yield from self._rare(event)
 
     def end(self) -> Iterator[Told]:
@@ -136,23 +138,18 @@ class Slices:
                 yield from self._close()
                 yield Slice(event.worker, kind, worker.began, event.t_ns, [event], again=True)
         else:
-            yield from self._close()
+            if self._open is not None:
+                yield self._open
             began = max(worker.at, event.t_ns - event.wait_ns)
-            yield from self._before(worker, kind, event.worker, began)
+            if worker.produces and worker.at < began and worker.at != _NOWHERE:
+                yield Slice(event.worker, PAUSE, worker.at, began, [])
+            elif kind == GET:
+                worker.gaps.clear()
+            elif not worker.produces and worker.at != _NOWHERE:
+                worker.gaps.append((worker.at, began))
             worker.operation, worker.began = mark, began
             worker.at = max(began, event.t_ns)
             self._open = Slice(event.worker, kind, began, worker.at, [event])
-
-    def _before(self, worker: _Worker, kind: str, name: str, began: int) -> Iterator[Slice]:
-        """What the time before an operation was."""
-        if kind == GET:
-            worker.gaps.clear()
-        elif worker.at == _NOWHERE:
-            pass
-        elif not worker.produces:
-            worker.gaps.append((worker.at, began))
-        elif began > worker.at:
-            yield Slice(name, PAUSE, worker.at, began, [])
 
     def _done(self, event: Done) -> Iterator[Slice]:
         worker = self._worker(event.worker)

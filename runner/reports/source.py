@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from runner.errors import LogError, UsageError
-from runner.log import events, salvage
+from runner.log import salvage, tolerant
 from runner.log.rundir import MANIFEST, RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runner.log.events import Event
-
-_SAID: Final = 10
-"""Broken lines that are told one by one; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Source:
         log: Its `events.jsonl`, or the folder of its journals.
         folder: What is made of it goes here.
         stored: Its run directory; None for a log that lies by itself.
-        complaints: What was wrong with lines that were passed over, filled while the log is read.
+        complaints: What was wrong with its lines, filled while the log is read.
     """
 
     log: Path
@@ -37,7 +34,7 @@ class Source:
     complaints: list[str]
 
     def chunks(self) -> Iterator[list[Event]]:
-        """The events in the order of the log, in lists; a line that is no event is passed over with a complaint.
+        """The events in the order of the log, in lists; of a line that is no event there is a complaint.
 
         Raises:
             LogError: It cannot be read, or is no event log.
@@ -49,21 +46,11 @@ class Source:
             yield first
             yield from found
             return
-        broken: list[str] = []
-        count = 0
-
-        def complain(said: str) -> None:
-            nonlocal count
-            count += 1
-            if count <= _SAID:
-                broken.append(said)
-
+        troubles = tolerant.Troubles()
         try:
-            yield from events.read_chunks(self.log, broken=complain)
+            yield from tolerant.read_chunks(self.log, troubles)
         finally:
-            self.complaints.extend(broken)
-            if count > _SAID:
-                self.complaints.append(f"{self.log}: … and {count - _SAID:,} more lines that are no events")
+            self.complaints.extend(f"{self.log}: {trouble}" for trouble in troubles.of_lines())
 
 
 def source(run: str | Path) -> Source:

@@ -8,13 +8,16 @@ The format: "Trace Event Format" (the Chromium authors): complete events (`X`), 
 instants (`i`), metadata (`M`); times in µs. How viewers bind an arrow to a slice is what Perfetto's importer does
 (`flow_tracker.cc`, `slice_tracker.cc`): slices are closed on the left and open on the right, and those of a track must
 not overlap partially. So every put and get is at least a nanosecond wide, and what follows on its track gives way.
+And an arrow is drawn from the slice that began first to the other: as a get may have begun to wait before the put
+did, its last nanosecond is a slice of its own inside it, in which the arrow ends.
 """
 
 from __future__ import annotations
 
 import gzip
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from runner.log.events import (
     Failed,
@@ -28,13 +31,12 @@ from runner.log.events import (
     RunStart,
     Torn,
     WorkerDied,
-    WorkerStart,
 )
 from runner.reports.depths import Depths
 from runner.reports.flows import Flows
 from runner.reports.slices import GET, PAUSE, PUT, WORK, Slice, Slices
 from runner.reports.source import source, whole_or_not_at_all
-from runner.reports.tracewriter import TraceWriter
+from runner.reports.tracewriter import TraceWriter, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +111,7 @@ class _Tracing:
             done: Done = piece.events[0]
             self._writer.slice(track, WORK, piece.began, piece.ended, _worked(done))
         else:
-            self._writer.slice(track, PAUSE, piece.began, piece.ended, {})
+            self._writer.slice(track, PAUSE, piece.began, piece.ended, "{}")
 
     def _put(self, track: Track, piece: Slice) -> None:
         puts: list[Put] = piece.events
@@ -129,6 +131,7 @@ class _Tracing:
             ended = max(piece.ended, self._flows.latest(keys)) + 1
             track.gaps.clear()
             self._writer.operation(track, GET, piece.began, ended, _moved(gets))
+            self._writer.landing(track, "got")
         for key, get in zip(keys, gets, strict=True):
             self._flows.get(key, track)
             self._depths.get(key, get.t_ns)
@@ -140,8 +143,6 @@ class _Tracing:
                 writer.begin(event)
             case Redelivery():
                 self._redelivery(event)
-            case WorkerStart(incarnation=incarnation) if incarnation is not None and incarnation > 1:
-                writer.instant(writer.track(event.worker), "restart", event.t_ns, {"incarnation": incarnation})
             case WorkerDied():
                 writer.instant(writer.track(event.worker), "death", event.t_ns, {"why": event.why})
             case Left() | Failed() | Lost():
@@ -159,7 +160,7 @@ class _Tracing:
     def _redelivery(self, event: Redelivery) -> None:
         told = {"id": event.id, "queue": event.queue, "delivery": event.delivery, "from": event.dead}
         track = self._writer.supervisor
-        self._writer.operation(track, "redelivery", event.t_ns - event.wait_ns, event.t_ns, told)
+        self._writer.operation(track, "redelivery", event.t_ns - event.wait_ns, event.t_ns, as_json(told))
         key = (event.queue, event.id, event.delivery)
         self._flows.redelivered(key, track)
         self._depths.redelivered(key, event.t_ns)
@@ -170,25 +171,26 @@ class _Tracing:
         self._writer.end()
 
 
-def _moved(moves: list[Put] | list[Get]) -> dict[str, Any]:
-    """What is told of a put or get: an item, or how many and which."""
+def _moved(moves: list[Put] | list[Get]) -> str:
+    """What is told of a put or get, as JSON: an item, or how many and which."""
     first = moves[0]
-    told: dict[str, Any] = {"queue": first.queue, "id": first.id, "wait_ns": first.wait_ns}
-    if len(moves) > 1:
-        told |= {"items": len(moves), "last id": moves[-1].id}
+    more = "" if len(moves) == 1 else f',"items":{len(moves)},"last id":{as_json(moves[-1].id)}'
     if first.delivery > 1:
-        told["delivery"] = first.delivery
+        more += f',"delivery":{first.delivery}'
     if type(first) is Get:
-        told["latency_ns"] = first.latency_ns
+        more += f',"latency_ns":{first.latency_ns}'
     elif type(first) is Put and first.late_ns is not None:
-        told["late_ns"] = first.late_ns
-    return told
+        more += f',"late_ns":{first.late_ns}'
+    return f'{{"queue":{_name(first.queue)},"id":{as_json(first.id)},"wait_ns":{first.wait_ns}{more}}}'
 
 
-def _worked(done: Done) -> dict[str, Any]:
-    told: dict[str, Any] = {"queue": done.queue, "id": done.id, "service_ns": done.service_ns}
-    if done.planned_ns is not None:
-        told["planned_ns"] = done.planned_ns
+def _worked(done: Done) -> str:
+    more = "" if done.planned_ns is None else f',"planned_ns":{done.planned_ns}'
     if done.delivery > 1:
-        told["delivery"] = done.delivery
-    return told
+        more += f',"delivery":{done.delivery}'
+    return f'{{"queue":{_name(done.queue)},"id":{as_json(done.id)},"service_ns":{done.service_ns}{more}}}'
+
+
+@lru_cache
+def _name(queue: str) -> str:
+    return as_json(queue)

@@ -43,7 +43,8 @@ class Track(msgspec.Struct):
 class TraceWriter:
     """Writes a trace, through a function that takes bytes.
 
-    Instants are ns since the gate opened; what was before is drawn at 0, as viewers know no time before.
+    Instants are ns since the gate opened; what was before is drawn at 0, as viewers know no time before. In the file
+    they are µs with three decimals, which a float holds for a hundred days.
 
     Attributes:
         run: The track of what concerns the whole run.
@@ -63,7 +64,7 @@ class TraceWriter:
     def begin(self, start: RunStart) -> None:
         """Write the head, and name the processes: the run, and each group."""
         facts = {"run": start.run, "seed": start.seed, "engine": start.engine, "plan_digest": start.plan_digest}
-        self._head = f'{{"displayTimeUnit":"ns","otherData":{_json(facts)},"traceEvents":[\n'
+        self._head = f'{{"displayTimeUnit":"ns","otherData":{as_json(facts)},"traceEvents":[\n'
         self._name("process_name", _RUN, 0, f"run {start.run or start.name or ''}".strip())
         self._name("thread_name", _RUN, 1, "run")
         self._name("thread_name", _RUN, 2, "supervisor")
@@ -93,9 +94,9 @@ class TraceWriter:
         return track
 
     def _name(self, what: str, process: int, thread: int, name: str) -> None:
-        self._add(f'{{"ph":"M","name":"{what}","pid":{process},"tid":{thread},"args":{{"name":{_json(name)}}}}}')
+        self._add(f'{{"ph":"M","name":"{what}","pid":{process},"tid":{thread},"args":{{"name":{as_json(name)}}}}}')
 
-    def operation(self, track: Track, name: str, began: int, ended: int, told: Mapping[str, Any]) -> None:
+    def operation(self, track: Track, name: str, began: int, ended: int, told: str) -> None:
         """A put, a get or a redelivery: a slice to which arrows can be fixed, so at least 1 ns wide."""
         track.began = max(began, track.at)
         if track.began > track.at:
@@ -103,7 +104,13 @@ class TraceWriter:
         track.at = track.ended = max(ended, track.began + 1)
         self._slice(track, name, track.began, track.ended, told)
 
-    def slice(self, track: Track, name: str, began: int, ended: int, told: Mapping[str, Any]) -> None:
+    def landing(self, track: Track, name: str) -> None:
+        """The last nanosecond of the track's last operation as a slice inside it, unless it is no wider itself."""
+        last = track.ended - 1
+        if last > track.began:
+            self._slice(track, name, last, track.ended, "{}")
+
+    def slice(self, track: Track, name: str, began: int, ended: int, told: str) -> None:
         """Work or a pause, as far as what is drawn on its track leaves room: after it, or in one gap of it."""
         if ended > track.at:
             began = max(began, track.at)
@@ -114,30 +121,34 @@ class TraceWriter:
         if ended > began:
             self._slice(track, name, began, ended, told)
 
-    def _slice(self, track: Track, name: str, began: int, ended: int, told: Mapping[str, Any]) -> None:
+    def _slice(self, track: Track, name: str, began: int, ended: int, told: str) -> None:
         self._add(
-            f'{{"ph":"X","name":"{name}","cat":"{name}",{track.where},"ts":{_us(began)},"dur":{_us(ended - began)},'
-            f'"args":{_encode(told).decode()}}}'
+            f'{{"ph":"X","name":"{name}","cat":"{name}",{track.where},"ts":{began / 1000:.3f},'
+            f'"dur":{(ended - began) / 1000:.3f},"args":{told}}}'
         )
 
     def arrow(self, number: int, put: tuple[Track, int], got: tuple[Track, int]) -> None:
         """A flow from an instant inside one slice to an instant inside another."""
         flow = f'"name":"item","cat":"item","id":{number}'
-        self._add(f'{{"ph":"s",{flow},{put[0].where},"ts":{_us(put[1])}}}')
-        self._add(f'{{"ph":"f","bp":"e",{flow},{got[0].where},"ts":{_us(got[1])}}}')
+        self._add(
+            f'{{"ph":"s",{flow},{put[0].where},"ts":{put[1] / 1000:.3f}}},\n'
+            f'{{"ph":"f","bp":"e",{flow},{got[0].where},"ts":{got[1] / 1000:.3f}}}'
+        )
 
     def counter(self, queue: str, t_ns: int, depth: int) -> None:
         """So many items are in the queue from this instant on."""
         named = self._counters.get(queue)
         if named is None:
-            named = self._counters[queue] = f'{{"ph":"C","name":{_json(f"depth of {queue}")},"pid":{_RUN},"tid":0,"ts":'
-        self._add(f'{named}{_us(t_ns)},"args":{{"items":{depth}}}}}')
+            named = self._counters[queue] = (
+                f'{{"ph":"C","name":{as_json(f"depth of {queue}")},"pid":{_RUN},"tid":0,"ts":'
+            )
+        self._add(f'{named}{max(0, t_ns) / 1000:.3f},"args":{{"items":{depth}}}}}')
 
     def instant(self, track: Track, name: str, t_ns: int, told: Mapping[str, Any]) -> None:
         """Something that happened."""
         self._add(
-            f'{{"ph":"i","s":"t","name":{_json(name)},"cat":"event",{track.where},'
-            f'"ts":{_us(t_ns)},"args":{_json(told)}}}'
+            f'{{"ph":"i","s":"t","name":{as_json(name)},"cat":"event",{track.where},'
+            f'"ts":{max(0, t_ns) / 1000:.3f},"args":{as_json(told)}}}'
         )
 
     def _add(self, line: str) -> None:
@@ -157,11 +168,6 @@ class TraceWriter:
         self._write(b"\n]}\n")
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
+    """A value as JSON text."""
     return _encode(value).decode()
-
-
-def _us(ns: int) -> str:
-    """Microseconds, to the nanosecond; not by way of a float, which cannot hold every ns of a long run."""
-    digits = f"{ns:04}" if ns > 0 else "0000"
-    return f"{digits[:-3]}.{digits[-3:]}"
