@@ -70,6 +70,14 @@ def chaos(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{CHAOS_SEED} {request.node.nodeid}")  # noqa: S311 - repeatable, not secret
 
 
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without the plotting library's megabytes, where their texts are read and nobody draws."""
+    from runner.reports import library
+
+    monkeypatch.setattr(library, "script", lambda: "")
+
+
 @pytest.fixture(scope="session")
 def tally() -> Counter[str]:
     """Counts what a session tries, in words; told at its end."""

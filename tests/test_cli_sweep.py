@@ -57,11 +57,26 @@ class TestResult:
         out, err = capfd.readouterr()
         rows = [line.split() for line in out.splitlines()]
         assert rows[0][:4] == ["consumers.c.count", "queues.main.maxsize", "runs", "status"]
-        assert [row[:4] for row in rows[2:8]] == [[n, size, "3", "ok"] for n in "123" for size in "10"]
+        end = rows.index([])
+        assert [row[:4] for row in rows[2:end]] == [[n, size, "3", "ok"] for n in "123" for size in "10"]
         assert rows[2][4:6] == ["10.0", "ms"]
-        assert rows[9][:3] == ["queues.main.maxsize", "consumers.c.count", "speed-up"]  # what more workers bring
-        assert [row[:2] for row in rows[11:]] == [[size, n] for size in "10" for n in "123"]
         assert err.splitlines()[-1] == str(folder(here))
+
+    def test_what_more_workers_bring_stands_below(self, capfd: Capture) -> None:
+        execute([*AD_HOC, "--repeat", "3"])
+        rows = [line.split() for line in capfd.readouterr().out.split("\n\n")[1].splitlines()]
+        assert rows[0] == ["queues.main.maxsize", "consumers.c.count", "speed-up", "from", "to", "efficiency", "seeds"]
+        assert [row[:2] for row in rows[2:]] == [[size, n] for size in "10" for n in "123"]
+        assert rows[2] == ["1", "1", "1.00", "1.00", "1.00", "100", "%", "3"]
+
+    def test_the_folder_shows_the_same_again(self, here: Path, capfd: Capture) -> None:
+        execute([*AD_HOC, "--repeat", "3"])
+        table = capfd.readouterr().out
+        assert execute(["show", str(folder(here))]) == 0
+        assert capfd.readouterr().out == f"base: 18 of 18 runs have ended\n\n{table}"
+        assert execute(["show", folder(here).name, "--json"]) == 0
+        told = json.loads(capfd.readouterr().out)
+        assert (told["size"], told["finished"], len(told["rows"]), told["faults"]) == (18, True, 18, [])
 
     def test_unmet_expectations_are_3_and_told_with_what_was_measured(self, capfd: Capture) -> None:
         assert execute(["sweep", "s.yaml"]) == 3

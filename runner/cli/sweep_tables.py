@@ -12,7 +12,7 @@ from runner.experiments.sweep_figures import value_of
 from runner.figures import NONE, duration, number, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.table import Table
 
@@ -68,13 +68,14 @@ def ended(found: Sweep | StoredSweep) -> list[Table | str]:
         for place, settings in enumerate(figures.cells[:MOST_CELLS])
     ]  # fmt: skip
     columns = [*figures.axes, "runs", "status", *_FIGURES]
-    gains = [_gains(figures, axis) for axis in figures.varied if figures.is_worker_count(axis)]
+    gains = [part for axis in figures.varied if figures.is_worker_count(axis) for part in _gains(figures, axis)]
     return [table(columns, rows, texts=len(figures.axes)), *_more(len(figures.cells)), *gains]
 
 
-def _gains(figures: SweepFigures, axis: str) -> Table:
+def _gains(figures: SweepFigures, axis: str) -> Iterator[Table | str]:
     """Speed-up and efficiency, with intervals over the seeds."""
-    found = figures.speed_ups(axis)[:MOST_CELLS]
+    every = figures.speed_ups(axis)
+    found = every[:MOST_CELLS]
     others = [*dict.fromkeys(path for each in found for path in each.others)]
     rows = [
         [*_values(others, each.others), number(each.workers),
@@ -82,7 +83,8 @@ def _gains(figures: SweepFigures, axis: str) -> Table:
          number(each.speed_up.samples)]
         for each in found
     ]  # fmt: skip
-    return table([*others, axis, "speed-up", "from", "to", "efficiency", "seeds"], rows, texts=len(others))
+    yield table([*others, axis, "speed-up", "from", "to", "efficiency", "seeds"], rows, texts=len(others))
+    yield from _more(len(every))
 
 
 def _more(cells: int) -> list[str]:

@@ -19,7 +19,7 @@ from runner.analysis.intervals import coverage, interval, rank
 from runner.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from runner.experiments.sweep_rows import Row
 
@@ -113,6 +113,8 @@ class SweepFigures:
         self.cells = tuple(cells)
         every = sorted(rows, key=lambda row: row.slot)
         self.rows = tuple(row for row in every if row.exit_code in (ExitCode.OK, ExitCode.UNMET))
+        self._lines: dict[str, tuple[Line, ...]] = {}
+        self._tied: dict[str, tuple[str, ...]] = {}
         self.left_out = tuple(row for row in every if row.exit_code not in (ExitCode.OK, ExitCode.UNMET))
 
     @cached_property
@@ -143,28 +145,34 @@ class SweepFigures:
 
     def tied(self, axis: str) -> tuple[str, ...]:
         """Axes that go with this one, as those of `zip` do: each of its values has one of theirs, and the reverse."""
-        return tuple(other for other in self.axes if other != axis and self._is_tied(axis, other))
+        if axis not in self._tied:
+            self._tied[axis] = tuple(other for other in self.axes if other != axis and self._is_tied(axis, other))
+        return self._tied[axis]
 
     def _is_tied(self, axis: str, other: str) -> bool:
         pairs = {(_text(cell, axis), _text(cell, other)) for cell in self.cells}
         return len(pairs) == len({own for own, _ in pairs}) == len({its for _, its in pairs}) > 1
 
-    def lines(self, axis: str) -> list[Line]:
+    def lines(self, axis: str) -> tuple[Line, ...]:
         """The cells by what they share, each line along one axis; without those that do not name it."""
+        if axis not in self._lines:
+            self._lines[axis] = tuple(self._drawn(axis))
+        return self._lines[axis]
+
+    def _drawn(self, axis: str) -> Iterator[Line]:
         apart = [path for path in self.axes if path != axis and path not in self.tied(axis)]
         found: dict[tuple[str, ...], list[int]] = {}
         for place, cell in enumerate(self.cells):
             if axis in cell:
                 found.setdefault(tuple(_text(cell, path) for path in apart), []).append(place)
-        return [
-            Line(
-                {path: self.cells[places[0]][path] for path in apart if path in self.cells[places[0]]},
+        for places in found.values():
+            shared = self.cells[places[0]]
+            yield Line(
+                {path: shared[path] for path in apart if path in shared},
                 tuple((self.cells[place][axis], place) for place in places),
             )
-            for places in found.values()
-        ]
 
-    @property
+    @cached_property
     def varied(self) -> tuple[str, ...]:
         """The axes along which cells can be compared; of those that go together the first."""
         found: list[str] = []

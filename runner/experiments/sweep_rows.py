@@ -10,9 +10,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from io import StringIO
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.config.bounds import ANY, METRICS
+from runner.config.bounds import ANY, METRICS, SECONDS, kind_of
 from runner.experiments.sweep_plan import Slot
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Row:
         run: Its run directory, from the sweep's folder; None where it was not stored.
         bottleneck: Which side limits, in a sentence.
         expectations: As in a summary.
-        metrics: Path in summary.json → figure, those of workers left out; None where it has no sample.
+        metrics: Path in summary.json → figure, those of workers left out; None where it has no sample. Besides,
+            `groups.<name>.utilization`: the mean over the group's workers.
     """
 
     cell: int
@@ -74,8 +76,27 @@ class Row:
 
 
 def metrics_of(summary: Mapping[str, Any]) -> dict[str, float | None]:
-    """The figures of a summary that can be bounded, those of workers left out, by their paths."""
-    return dict(_leaves({key: below for key, below in METRICS.items() if key not in _NO_METRICS}, summary, ""))
+    """The figures of a summary that can be bounded, by their paths; of workers the mean utilization of each group."""
+    bounded = {key: below for key, below in METRICS.items() if key not in _NO_METRICS}
+    return {**dict(_leaves(bounded, summary, "")), **_utilizations(summary)}
+
+
+def _utilizations(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    found: dict[str, list[float]] = {}
+    for name, worker in summary.get("workers", {}).items():
+        if worker.get("utilization") is not None:
+            found.setdefault(name.rpartition("-")[0], []).append(worker["utilization"])
+    return {f"groups.{name}.utilization": fmean(values) for name, values in found.items()}
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric of a row is a share of 1."""
+    return metric.startswith("groups.")
+
+
+def is_time(metric: str) -> bool:
+    """Whether a metric of a row is in seconds; raises BoundError where there is no such metric."""
+    return not is_share(metric) and kind_of(metric) == SECONDS
 
 
 def _leaves(tree: Mapping[str, Any], figures: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float | None]]:

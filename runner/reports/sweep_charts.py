@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.config.bounds import SECONDS, kind_of
 from runner.experiments.sweep_figures import cell_name, value_of
+from runner.experiments.sweep_rows import is_share, is_time
 from runner.reports.charts import label, plot
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ Point = tuple[Any, "Estimate"]
 
 
 def unit_of(metric: str) -> str:
-    """`seconds`, `items per second`, or nothing for a count."""
-    if kind_of(metric) == SECONDS:
+    """`seconds`, `items per second`, `share`, or nothing for a count."""
+    if is_share(metric):
+        return "share of 1"
+    if is_time(metric):
         return "seconds"
     return "items per second" if metric == "throughput" else ""
 
@@ -123,4 +125,4 @@ def _line(name: str, points: Sequence[Point], place: int, *, numeric: bool, fact
 
 def shown_lines(lines: Sequence[Line]) -> str:
     """A sentence where not every line is drawn; empty where each is."""
-    return f"Drawn are {MOST_LINES} of {len(lines):,} lines; all are in the table." if len(lines) > MOST_LINES else ""
+    return f"Drawn are {MOST_LINES} of {len(lines):,} lines; the table has more." if len(lines) > MOST_LINES else ""

@@ -12,7 +12,7 @@ from runner.errors import UsageError
 from runner.experiments.sweep_store import read_sweep
 from runner.reports import library
 from runner.reports.frame import page
-from runner.reports.sweep_sections import CHIEF, Charts, lead, sections
+from runner.reports.sweep_sections import Charts, chief, lead, sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +36,15 @@ def sweep_page(folder: Path, metrics: Sequence[str] = ()) -> tuple[str, tuple[st
     for metric in metrics:
         _check(metric, figures.metrics)
     charts: Charts = {}
-    parts = sections(stored, figures, [*dict.fromkeys(metrics)] or CHIEF, charts)
+    parts = sections(stored, figures, [*dict.fromkeys(metrics)] or chief(figures), charts)
     return page(f"Sweep {stored.manifest['name']}", lead(stored, figures), parts, charts, script), stored.faults
 
 
 def _check(metric: str, known: Sequence[str]) -> None:
+    if metric in known:
+        return
     try:
         kind_of(metric)
     except BoundError as error:
         raise UsageError(f"--metric: {error}") from None
-    if metric not in known:
-        raise UsageError(f"--metric: no run of this sweep has a sample of {metric}")
+    raise UsageError(f"--metric: no run of this sweep has a sample of {metric}")

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.experiments.sweep_figures import cell_name
+from runner.experiments.sweep_rows import is_share
 from runner.figures import duration, number
 from runner.reports import sweep_charts as draw
 from runner.reports import sweep_tables as listed
@@ -20,15 +21,20 @@ if TYPE_CHECKING:
     from runner.experiments.sweep_figures import SweepFigures
     from runner.experiments.sweep_store import StoredSweep
 
-CHIEF: Final = (
+_CHIEF: Final = (
     "makespan_s", "throughput", "latency.mean", "latency.p50", "latency.p99", "sojourn.mean", "wait_put.mean",
     "wait_get.mean",
 )  # fmt: skip
-"""Metrics that have charts unless others are asked for."""
+_MOST_GROUPS: Final = 6
 _MOST_FAULTS: Final = 100
 _OWN: Final = ("cells", "axes", "check", "schema")
 
 Charts = dict[str, Any]
+
+
+def chief(figures: SweepFigures) -> list[str]:
+    """The metrics that have charts unless others are asked for; the utilization of some groups among them."""
+    return [*_CHIEF, *[path for path in figures.metrics if is_share(path)][:_MOST_GROUPS]]
 
 
 def lead(stored: StoredSweep, figures: SweepFigures) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.config.bounds import SECONDS, kind_of
 from runner.experiments.sweep_figures import value_of
+from runner.experiments.sweep_rows import is_share, is_time
 from runner.figures import NONE, duration, number
 from runner.reports.tables import table
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST_CELLS: Final = 200
 """Cells in a table of all metrics; sweep.csv has all."""
-MOST_ROWS: Final = 500
+MOST_ROWS: Final = 100
 """Lines in a table along an axis."""
 
 
@@ -29,7 +29,7 @@ def spelt(found: Estimate, shown: Callable[[float | None], str]) -> str:
 
 def shown_as(metric: str) -> Callable[[float | None], str]:
     """How values of a metric are written."""
-    return duration if kind_of(metric) == SECONDS else number
+    return share if is_share(metric) else duration if is_time(metric) else number
 
 
 def percent(value: float | None) -> str:
@@ -91,7 +91,8 @@ def speed_ups(found: Sequence[SpeedUp], axis: str) -> str:
         for each in found[:MOST_ROWS]
     ]  # fmt: skip
     columns = [*others, axis, "speed-up", "efficiency", "seeds"]
-    return table(f"Speed-up with more of {axis}", columns, rows, texts=len(others))
+    more = f"; the first {MOST_ROWS} of {len(found):,} rows" if len(found) > MOST_ROWS else ""
+    return table(f"Speed-up with more of {axis}{more}", columns, rows, texts=len(others))
 
 
 def everything(figures: SweepFigures) -> str:
