@@ -65,6 +65,7 @@ def found_in(summary: Mapping[str, Any], config: Config) -> Bottleneck | None:
         {name: msgspec.convert(figures, Times) for name, figures in summary["workers"].items()},
         {name: Queue(queue.maxsize, summary["queues"][name]["max_depth"]) for name, queue in config.queues.items()},
         summary["makespan_s"],
+        [name for name, producer in config.producers.items() if producer.pacing == "open"],
     )
 
 
