@@ -111,6 +111,14 @@ producers: {make: {items: 300, pacing: open, sleep: {distribution: exponential, 
 consumers: {use: {sleep: {distribution: exponential, mean: 6ms}}}
 """, Side.ARRIVALS, ("make",),
     ),
+    "customers who come in bursts, into a small shop": (
+        """
+queues: {shop: {maxsize: 3}}
+producers:
+  make: {items: 200, pacing: open, sleep: {distribution: hyperexponential, means: [3ms, 83ms], weights: [4, 1]}}
+consumers: {use: {sleep: {distribution: exponential, mean: 11.4ms}}}
+""", Side.ARRIVALS, ("make",),
+    ),
     "more customers than can be served": (
         """
 producers: {make: {items: 300, pacing: open, sleep: {distribution: exponential, mean: 10ms}}}

@@ -15,9 +15,11 @@ The rules, in their order; the first that holds is the verdict:
    got `APART` of what was put for it, whose queue only grew: then that group limits.
 4. One worker's own share is at least `FULL`, its group's is not: that worker limits.
 5. A bounded queue blocks its writers and keeps its readers waiting, each for at least `NOTICEABLE` of the makespan:
-   the queue is too small for how irregular the two sides are.
+   the queue is too small for how irregular the two sides are. Writers with open pacing catch up; as long as they pause
+   for `HALF` of the makespan nothing keeps them from putting what arrives.
 6. The highest own share is at least `HALF`, and every other is at least `APART` below: that group limits mostly.
-7. The highest is at least `HALF`: these are balanced, and none is always busy.
+7. The highest is at least `HALF`: these are balanced, and none is always busy. Where open pacing is among them its
+   arrivals limit mostly, as everybody else has time to spare.
 8. No group is busy: what limits is the queue operations, starting up, or waiting for the last.
 """
 
@@ -160,6 +162,8 @@ def bottleneck(
     if (tight := _tight(shares, queues)) is not None:
         return tight
     if top.own >= HALF:
+        near = [each for each in near if each.is_open] or near
+        top = max(near, key=lambda each: each.own)
         return _balanced(near) if len(near) > 1 else _limited(top, shares, queues, makespan_s, "limited mostly")
     why = "the rest is queue operations, starting up and waiting for the last"
     return Bottleneck(Side.NOBODY, (), f"no side limits: the busiest, {top.name}, is {_told(top)}; {why}")
@@ -222,7 +226,8 @@ def _straggler(group: _Shares) -> Bottleneck:
 
 def _tight(shares: Sequence[_Shares], queues: Mapping[str, Queue]) -> Bottleneck | None:
     for name, queue in queues.items():
-        blocked = max((each.blocked for each in shares if each.group.target == name), default=0.0)
+        writers = [each for each in shares if each.group.target == name and not (each.is_open and each.own >= HALF)]
+        blocked = max((each.blocked for each in writers), default=0.0)
         starved = max((each.starved for each in shares if each.group.source == name), default=0.0)
         if queue.maxsize and min(blocked, starved) >= NOTICEABLE:
             why = f"blocks its writers {_percent(blocked)} and lets its readers wait {_percent(starved)} of the time"
