@@ -105,6 +105,12 @@ producers: {make: {items: 12, sleep: 1ms}}
 consumers: {use: {count: 12, sleep: {distribution: trace, file: FILE}}}
 """, Side.WORKER, ("use-3",),
     ),
+    "a short run in which somebody must be the last": (
+        """
+producers: {make: {items: 5}}
+consumers: {use: {count: 2, sleep: 10ms}}
+""", Side.GROUP, ("use",),
+    ),
     "customers who come when they come": (
         """
 producers: {make: {items: 300, pacing: open, sleep: {distribution: exponential, mean: 10ms}}}

@@ -13,7 +13,8 @@ The rules, in their order; the first that holds is the verdict:
    with open pacing it is said that their arrivals do, as no faster producer could change that.
 3. The highest own share is at least `FULL`, and others are within `APART`: these are balanced; unless one of them never
    got `APART` of what was put for it, whose queue only grew: then that group limits.
-4. One worker's own share is at least `FULL`, its group's is not: that worker limits.
+4. One worker's own share is at least `FULL`, and its group's at least `UNEVEN` below: that worker limits. (In a short
+   run somebody always is the last, which spreading the work would hardly change.)
 5. A bounded queue blocks its writers and keeps its readers waiting, each for at least `NOTICEABLE` of the makespan:
    the queue is too small for how irregular the two sides are. Writers with open pacing catch up; as long as they pause
    for `HALF` of the makespan nothing keeps them from putting what arrives.
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 FULL: Final = 0.85
 APART: Final = 0.10
+UNEVEN: Final = 0.20
 NOTICEABLE: Final = 0.10
 HALF: Final = 0.5
 SEEN: Final = 0.01
@@ -156,8 +158,8 @@ def bottleneck(
         near = _swamped(near, shares) or near
         top = max(near, key=lambda each: each.own)
         return _balanced(near) if len(near) > 1 else _limited(top, shares, queues, makespan_s)
-    alone = max(shares, key=lambda each: each.most)
-    if alone.most >= FULL:
+    alone = max(shares, key=lambda each: each.most - each.own if each.most >= FULL else 0.0)
+    if alone.most >= FULL and alone.most - alone.own >= UNEVEN:
         return _straggler(alone)
     if (tight := _tight(shares, queues)) is not None:
         return tight
