@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from runner.experiments.fit import Fitted, fit
     from runner.experiments.relation import events
     from runner.experiments.rerun import Rerun, rerun
+    from runner.experiments.stored import StoredRun, stored_runs
     from runner.experiments.sweep import Sweep, sweep
+    from runner.experiments.sweep_figures import SweepFigures
+    from runner.experiments.sweep_store import StoredSweep, read_sweep
     from runner.experiments.twin import Twin, twin
+    from runner.reports.comparison import write_comparison
     from runner.reports.report import report
     from runner.reports.trace import trace
 
@@ -28,7 +32,10 @@ __all__ = [
     "Fitted",
     "Rerun",
     "Result",
+    "StoredRun",
+    "StoredSweep",
     "Sweep",
+    "SweepFigures",
     "Twin",
     "__version__",
     "advise",
@@ -38,13 +45,16 @@ __all__ = [
     "fit",
     "load",
     "plan",
+    "read_sweep",
     "report",
     "rerun",
     "run",
     "simulate",
+    "stored_runs",
     "sweep",
     "trace",
     "twin",
+    "write_comparison",
 ]
 
 __version__ = "0.1.0"
@@ -67,6 +77,12 @@ _HOMES = {
     "rerun": "runner.experiments.rerun",
     "run": "runner.api",
     "simulate": "runner.api",
+    "StoredRun": "runner.experiments.stored",
+    "stored_runs": "runner.experiments.stored",
+    "StoredSweep": "runner.experiments.sweep_store",
+    "read_sweep": "runner.experiments.sweep_store",
+    "SweepFigures": "runner.experiments.sweep_figures",
+    "write_comparison": "runner.reports.comparison",
     "Sweep": "runner.experiments.sweep",
     "sweep": "runner.experiments.sweep",
     "trace": "runner.reports.trace",

@@ -73,7 +73,7 @@ def unprivileged() -> tuple[str, ...]:
     return ("--bounding-set=-sys_resource,-sys_admin",)
 
 
-@pytest.mark.parametrize(("hoarded", "queues"), [(0, 64), (64, 1)])
+@pytest.mark.parametrize(("hoarded", "queues"), [(0, 64), (96, 1)])
 def test_an_ordinary_user_has_many_queues_and_is_shown_what_was_granted(
     hoarded: int, queues: int, unprivileged: tuple[str, ...], tmp_path: Path
 ) -> None:

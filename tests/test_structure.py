@@ -39,10 +39,10 @@ FLOORS = {
     "remedy": 5,
     "testing": 5,
     "experiments": 6,
-    "reports": 6,
-    "": 7,
-    "cli": 8,
-    "__main__": 9,
+    "reports": 7,
+    "": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 ROOMS_WITH_CODE_IN_INIT = {
     "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import textwrap
 import traceback
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,6 +107,11 @@ def _help(command: Callable[..., object]) -> str:
     )
 
 
+def _in_short(command: Callable[..., object]) -> str:
+    """The first words of a command's docstring, up to where they make sense alone: what fits a line of the list."""
+    return re.split(r"[.:;,] |\.$", (inspect.getdoc(command) or "").replace("\n", " "), maxsplit=1)[0]
+
+
 def _kept(paragraph: str) -> str:
     # A docstring of which all but the first line is indented loses the indentation.
     indent = "  " if paragraph.startswith("mprun ") else ""
@@ -138,7 +144,7 @@ def _main(
 
 app.callback(help=_help(_main))(_main)
 for _command in _COMMANDS:
-    app.command(help=_help(_command))(_command)
+    app.command(help=_help(_command), short_help=_in_short(_command))(_command)
 
 
 def execute(arguments: list[str]) -> int:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.options import AsJson, Out  # noqa: TC001 - typer reads annotations
+from runner.cli.options import AsJson  # noqa: TC001 - typer reads annotations
+from runner.cli.options import Runs as Parent  # noqa: TC001 - typer reads annotations
 from runner.cli.streams import console, put_out
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.table import Table
 
-    from runner.analysis.contrast import Contrast
     from runner.experiments.compare import Compared, Comparison
     from runner.experiments.drifts import Drift
-
-_LONGEST: Final = 60
 
 Runs = Annotated[
     list[str],
@@ -29,9 +28,20 @@ Runs = Annotated[
         help="Two or more: run directories, their names, or files events.jsonl.",
     ),
 ]
+Html = Annotated[bool, typer.Option("--html", help="Write an HTML page that opens offline, and print its path.")]
+File = Annotated[
+    str | None,
+    typer.Option("-o", "--file", metavar="FILE", show_default=False, help="Where the page goes; compare.html here."),
+]
 
 
-def compare(runs: Runs, out: Out = "runs", as_json: AsJson = False) -> None:
+def compare(
+    runs: Runs,
+    out: Parent = "runs",
+    as_json: AsJson = False,
+    html: Html = False,
+    file: File = None,
+) -> None:
     """Compare runs, real or simulated, with the first of them: figure by figure, with what chance may have in it.
 
     Every figure has the difference, in its unit and in percent, and an interval that contains the true one with 95 %. A
@@ -40,12 +50,25 @@ def compare(runs: Runs, out: Out = "runs", as_json: AsJson = False) -> None:
     alike in configs, versions and machines is said first; logs with a broken line or without an end are read as far
     as they can be, and that is said, too.
 
+    With --html a page: the same tables, and the relative differences with their intervals as a chart; dark and light.
+    It needs plotly: pip install 'mprun[report]'.
+
       mprun compare runs/latest runs/20260101T120000Z-default-1a2b
+      mprun compare before after --html -o difference.html
       mprun compare before after --json | jq '.comparisons[].figures[] | select(.differs)'
     """
     from runner.experiments.compare import compare as compared
 
+    if as_json and html:
+        raise UsageError("compare: --json and --html are two documents; choose one")
+    if file is not None and not html:
+        raise UsageError("compare: -o is where the page of --html goes; for the parent of run directories say --out")
     found = compared(*runs, out=out)
+    if html:
+        from runner.reports.comparison import FILE, write_comparison
+
+        put_out(f"{write_comparison(found, file or FILE)}\n")
+        return
     if as_json:
         put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return
@@ -55,96 +78,32 @@ def compare(runs: Runs, out: Out = "runs", as_json: AsJson = False) -> None:
 
 
 def _parts(found: Compared) -> Iterator[Table | str]:
+    from runner.cli.tables import table
+    from runner.experiments.comparison_words import RUNS, basis, run_rows
+
     for comparison in found.comparisons:
-        yield _runs(comparison)
+        yield table(RUNS, run_rows(comparison), texts=4)
         if comparison.notes:
             yield "\n".join(f"note: {note}" for note in comparison.notes)
         yield from _unlike("config", comparison.config)
         if comparison.circumstances is not None:
             yield from _unlike("circumstances", comparison.circumstances)
         yield _figures(comparison)
-        yield f"{_basis(comparison, found.family)}\n{comparison.sentence}"
-
-
-def _runs(comparison: Comparison) -> Table:
-    from runner.cli.tables import table
-    from runner.figures import NONE, number
-
-    rows = [
-        [letter, side.name, side.status, side.engine or NONE, NONE if side.seed is None else str(side.seed),
-         *(number(side.counts[key]) for key in ("put", "done"))]
-        for letter, side in (("A", comparison.first), ("B", comparison.other))
-    ]  # fmt: skip
-    return table(["", "run", "status", "engine", "seed", "put", "done"], rows, texts=4)
+        yield f"{basis(comparison, found.family)}\n{comparison.sentence}"
 
 
 def _unlike(what: str, drifts: Sequence[Drift]) -> Iterator[Table | str]:
     from runner.cli.tables import table
+    from runner.experiments.comparison_words import short
 
     if drifts:
-        yield table([what, "A", "B"], [[each.what, _short(each.then), _short(each.now)] for each in drifts], texts=3)
+        yield table([what, "A", "B"], [[each.what, short(each.then), short(each.now)] for each in drifts], texts=3)
     else:
         yield f"{what}: alike"
 
 
-def _short(value: Any) -> str:
-    from runner.figures import NONE
-
-    text = NONE if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
 def _figures(comparison: Comparison) -> Table:
-    """All figures that are not 0 on both sides."""
     from runner.cli.tables import table
+    from runner.experiments.comparison_words import FIGURES, figure_rows
 
-    shown = [each for each in comparison.figures if each.first or each.other]
-    rows = [
-        [each.metric, _value(each, each.first), _value(each, each.other),
-         *(_value(each, value, sign=True) for value in (each.difference, each.low, each.high)),
-         *map(_percent, (each.relative, each.relative_low, each.relative_high)), _verdict(each)]
-        for each in shown
-    ]  # fmt: skip
-    columns = ["figure", "A", "B", "B - A", "from", "to", "in %", "from", "to", "differs"]
-    return table(columns, rows, remarks=1)
-
-
-def _value(figure: Contrast, value: float | None, *, sign: bool = False) -> str:
-    from runner.figures import NONE, duration, number
-
-    if value is None:
-        return NONE
-    plus = "+" if sign and value > 0 else ""
-    if figure.unit == "share":
-        return f"{plus}{100 * value:.1f} %"
-    return f"{plus}{duration(value) if figure.unit == 's' else number(value)}"
-
-
-def _percent(share: float | None) -> str:
-    from runner.figures import NONE
-
-    if share is None:
-        return NONE
-    percent = 100 * share
-    digits = 0 if abs(percent) >= 99.95 else 1 if abs(percent) >= 9.995 else 2
-    return f"{percent:+,.{digits}f}"
-
-
-def _verdict(figure: Contrast) -> str:
-    if figure.differs:
-        return "yes"
-    return f"? {figure.why}" if figure.why else "not shown, it drifts" if figure.drifts else "not shown"
-
-
-def _basis(comparison: Comparison, family: int) -> str:
-    draws = comparison.draws
-    if draws.seeds:
-        how = "the same items were drawn the same (one seed) and are compared with themselves"
-    elif draws.paired:
-        how = f"planned_ns is the same for {draws.same:,} items, which are compared with themselves"
-    else:
-        how = "the draws are not the same: the runs are compared as wholes"
-    return (
-        f"{how}; from and to: where the difference lies with 95 %, figure by figure; "
-        f"differs: at most 5 % that any of the {family} figures with an interval is called so by chance (Holm)"
-    )
+    return table(FIGURES, figure_rows(comparison), remarks=1)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from runner.cli.options import AsJson, EngineOption, Out, RunName, Seed, Settings, TimeScale, overrides
 from runner.cli.run import Quiet  # noqa: TC001 - typer reads annotations
 from runner.cli.streams import console, put_out, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from rich.table import Table
 
+    from runner.experiments.compare import Compared
     from runner.experiments.rerun import Rerun
-
-_FIGURES: Final = (
-    "items.done", "items.lost", "makespan_s", "throughput", "latency.mean", "latency.p50", "latency.p99",
-    "wait_put.mean", "wait_get.mean", "service.mean", "sojourn.mean",
-)  # fmt: skip
 
 
 def rerun(
@@ -37,8 +33,8 @@ def rerun(
     """Run a stored run again, from its run directory alone: the same items, the same draws.
 
     Says what is no longer as it was (versions, host, start method) and whether it was the same experiment: exit 1 where
-    the plan digest differs, as it does with another seed. Engine and start method may differ. The new run is stored
-    like any run.
+    the plan digest differs, as it does with another seed. Engine and start method may differ. Then every figure beside
+    the stored run's, as `mprun compare` shows it: what differs by more than chance. The new run is stored like any run.
 
       mprun rerun                                the latest run
       mprun rerun runs/20260101T120000Z-default-1a2b --engine simulation
@@ -54,12 +50,14 @@ def rerun(
     live = Live(LogFormat.NONE, quiet=quiet)
     found = repeated(stored.path, out, overrides=chosen, watch=live, command_line=sys.argv)
     live.finish(found.result.run_dir / EVENTS)
+    compared, why = _compared(found)
     if as_json:
-        put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        told = {**found.to_dict(), "compared": compared and compared.to_dict()["comparisons"][0]}
+        put_out(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     else:
         from runner.cli import tables
 
-        put_out(tables.drawn(_parts(found), console()))
+        put_out(tables.drawn(_parts(found, compared, why), console()))
     for sentence in found.tampered:
         say(f"mprun: {found.original}: {sentence}")
     if not found.same:
@@ -71,8 +69,19 @@ def rerun(
     return found.exit_code
 
 
-def _parts(found: Rerun) -> Iterator[Table | str]:
+def _compared(found: Rerun) -> tuple[Compared | None, str]:
+    """The repetition against the stored run; or why there is nothing to compare with."""
+    from runner.errors import LogError
+
+    try:
+        return found.compared(), ""
+    except LogError as error:
+        return None, f"there is nothing to compare with: {error}"
+
+
+def _parts(found: Rerun, compared: Compared | None, why: str) -> Iterator[Table | str]:
     from runner.cli.tables import table
+    from runner.experiments.comparison_words import FIGURES, basis, figure_rows
     from runner.figures import NONE
 
     if found.same:
@@ -85,18 +94,12 @@ def _parts(found: Rerun) -> Iterator[Table | str]:
         yield table(["drifted", "then", "now"], rows, texts=3)
     else:
         yield "nothing drifted: versions, host and start method are as they were"
-    if found.summary is None:
-        yield "the stored run never ended: there is nothing to compare with"
-    else:
-        rows = [_row(figure, found.summary, found.result.summary) for figure in _FIGURES]
-        yield table(["figure", "then", "now", "difference"], rows)
-
-
-def _row(figure: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    from runner.config.bounds import SECONDS, kind_of, measured
-    from runner.figures import NONE, duration, number
-
-    before, after = measured(figure, then), measured(figure, now)
-    shown = duration if kind_of(figure) == SECONDS else number
-    change = f"{100 * (after / before - 1):+.1f} %" if before and after is not None else NONE
-    return [figure, shown(before), shown(after), change]
+    if compared is None:
+        yield why
+        return
+    (comparison,) = compared.comparisons
+    if comparison.notes:
+        yield "\n".join(f"note: {note}" for note in comparison.notes)
+    yield "A is the stored run, B its repetition"
+    yield table(FIGURES, figure_rows(comparison), remarks=1)
+    yield f"{basis(comparison, compared.family)}\n{comparison.sentence}"

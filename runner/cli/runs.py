@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
@@ -59,15 +58,10 @@ def runs(
       mprun runs --sort throughput --descending --limit 5 --metric sojourn.p90
       mprun runs --json | jq -r '.[] | select(.status == "failed") | .run'
     """
-    from runner.experiments.stored import check_key, chosen, condition, ordered, stored_runs
+    from runner.experiments.stored import check_key, stored_runs
 
-    conditions = [condition(text) for text in where or ()]
     extra = [check_key(key) for key in [*(metric or ()), *([sort] if sort else [])]]
-    found = chosen(stored_runs(Path(out)), conditions)
-    if sort:
-        found = ordered(found, sort, descending=descending)
-    elif descending:
-        found.reverse()
+    found = stored_runs(out, where=where or (), sort=sort or None, descending=descending)
     found = found[:limit]
     if as_json:
         put_out(json.dumps([_row(run, extra) for run in found], indent=2, ensure_ascii=False) + "\n")

@@ -20,7 +20,7 @@ _DOUBTS: Final = 10
 
 
 def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> None:
-    """Show a stored run: what it was, and its figures.
+    """Show a stored run: what it was, and its figures. Of a sweep, named by its folder, the table of its cells.
 
     With --json, the run's summary.json. Of a run that goes on, or whose supervisor was killed, the figures are what its
     journals hold so far, with the status `running`. A log that is broken somewhere is read as far as it can be; what is
@@ -28,11 +28,15 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
 
       mprun show
       mprun show runs/20260101T120000Z-default-1a2b --json | jq .latency.p99
+      mprun show runs/queue-kinds-1a2b3c4d
     """
     from runner.errors import LogError
-    from runner.log.rundir import CONFIG, MANIFEST, find
+    from runner.log.rundir import CONFIG, MANIFEST, find, is_sweep
 
     stored = find(run, Path(out))
+    if is_sweep(stored.path):
+        _show_sweep(stored.path, as_json=as_json)
+        return
     if as_json:
         put_out(json.dumps(figures(stored), indent=2, ensure_ascii=False) + "\n")
         return
@@ -50,6 +54,22 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
     found = figures(stored)
     improvement = sentence(found, stored.path / CONFIG)
     put_out(tables.drawn([*tables.closing(found), *([improvement] if improvement else [])], console()))
+
+
+def _show_sweep(folder: Path, *, as_json: bool) -> None:
+    from runner.experiments.sweep_store import read_sweep
+
+    found = read_sweep(folder)
+    if as_json:
+        put_out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        from runner.cli import tables
+        from runner.cli.sweep_tables import ended
+
+        told = f"{found.manifest['name']}: {len(found.rows):,} of {found.size:,} runs have ended"
+        put_out(tables.drawn([told, *ended(found)], console()))
+    for fault in found.faults:
+        say(f"warning: {fault}")
 
 
 def figures(stored: RunDir) -> Mapping[str, Any]:

@@ -181,7 +181,7 @@ def _report(found: Sweep, *, as_json: bool, quiet: bool) -> None:
 
 def _suite(plan: SweepPlan, row: Row) -> Suite:
     from runner.cli.junit import Suite
-    from runner.cli.sweep_tables import cell_name
+    from runner.experiments.sweep_figures import cell_name
 
     return Suite(
         name=f"{plan.name}: {cell_name(row.settings)}, repeat {row.repeat}",

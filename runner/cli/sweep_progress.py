@@ -8,8 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from runner.cli.streams import Outlet
-from runner.cli.sweep_tables import cell_name
 from runner.cli.tables import missed
+from runner.experiments.sweep_figures import cell_name
 from runner.figures import duration
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.cli.tables import table
 from runner.config.bounds import SECONDS, kind_of
-from runner.figures import NONE, duration, number
+from runner.experiments.sweep_figures import value_of
+from runner.figures import NONE, duration, number, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,23 +17,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from runner.experiments.sweep import Sweep
+    from runner.experiments.sweep_figures import SweepFigures
     from runner.experiments.sweep_forecast import SweepForecast
     from runner.experiments.sweep_plan import SweepPlan
     from runner.experiments.sweep_rows import Row
+    from runner.experiments.sweep_store import StoredSweep
 
 MOST_CELLS: Final = 100
 """So many are shown; all of them are in sweep.csv."""
 _FIGURES: Final = ("makespan_s", "throughput", "latency.mean", "latency.p99")
-
-
-def cell_name(settings: Mapping[str, Any]) -> str:
-    """A cell in words: `consumers.consume.count=2, queues.main.kind=pipe`."""
-    return ", ".join(f"{path}={value_of(value)}" for path, value in settings.items()) or "the base"
-
-
-def value_of(value: Any) -> str:
-    """A value as a sweep file could hold it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def planned(plan: SweepPlan, expected: SweepForecast) -> list[Table | str]:
@@ -64,18 +56,33 @@ def _total(plan: SweepPlan, expected: SweepForecast) -> str:
     return told
 
 
-def ended(found: Sweep) -> list[Table | str]:
-    """Each cell with what became of its runs, and medians over its repeats."""
+def ended(found: Sweep | StoredSweep) -> list[Table | str]:
+    """Each cell with what became of its runs, and medians over its repeats; what more workers bring."""
+    figures = found.figures
     by_cell: dict[int, list[Row]] = {}
     for row in found.rows:
         by_cell.setdefault(row.cell, []).append(row)
     rows = [
-        [*_values(found.axes, settings), number(len(by_cell.get(place, ()))), _status(by_cell.get(place, ())),
+        [*_values(figures.axes, settings), number(len(by_cell.get(place, ()))), _status(by_cell.get(place, ())),
          *(_median(path, by_cell.get(place, ())) for path in _FIGURES)]
-        for place, settings in enumerate(found.cells[:MOST_CELLS])
+        for place, settings in enumerate(figures.cells[:MOST_CELLS])
     ]  # fmt: skip
-    columns = [*found.axes, "runs", "status", *_FIGURES]
-    return [table(columns, rows, texts=len(found.axes)), *_more(len(found.cells))]
+    columns = [*figures.axes, "runs", "status", *_FIGURES]
+    gains = [_gains(figures, axis) for axis in figures.varied if figures.is_worker_count(axis)]
+    return [table(columns, rows, texts=len(figures.axes)), *_more(len(figures.cells)), *gains]
+
+
+def _gains(figures: SweepFigures, axis: str) -> Table:
+    """Speed-up and efficiency, with intervals over the seeds."""
+    found = figures.speed_ups(axis)[:MOST_CELLS]
+    others = [*dict.fromkeys(path for each in found for path in each.others)]
+    rows = [
+        [*_values(others, each.others), number(each.workers),
+         *map(number, (each.speed_up.median, each.speed_up.low, each.speed_up.high)), share(each.efficiency.median),
+         number(each.speed_up.samples)]
+        for each in found
+    ]  # fmt: skip
+    return table([*others, axis, "speed-up", "from", "to", "efficiency", "seeds"], rows, texts=len(others))
 
 
 def _more(cells: int) -> list[str]:

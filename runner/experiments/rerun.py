@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runner import api
 from runner.config.load import load
 from runner.errors import ExitCode, LogError
+from runner.experiments.compare import compare
 from runner.experiments.drifts import drifts
 from runner.log.rundir import CONFIG, EVENTS, RunDir, sha256_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from runner.api import Result
     from runner.engines.contract import Watch
+    from runner.experiments.compare import Compared
     from runner.experiments.drifts import Drift
 
 
@@ -56,8 +58,16 @@ class Rerun:
         code = self.result.exit_code
         return code if self.same or code not in (ExitCode.OK, ExitCode.UNMET) else ExitCode.FAILED
 
+    def compared(self) -> Compared:
+        """The repetition against the stored run, figure by figure; both logs are read for it.
+
+        Raises:
+            LogError: The stored run has no log.
+        """
+        return compare(self.original, self.result)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
+        """Plain data, ready for JSON; without what `compared` says."""
         return {
             "original": str(self.original),
             "run": str(self.result.run_dir),

@@ -7,6 +7,7 @@ import platform
 import shutil
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.config.bounds import BoundError, kind_of, measured, parse
@@ -16,7 +17,6 @@ from runner.log.rundir import all_runs, point_latest_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from runner.config.bounds import Bound
     from runner.log.rundir import RunDir
@@ -69,9 +69,26 @@ class Metric:
         return self.bound.met_by(self.bound.measured(run.summary))
 
 
-def stored_runs(out: Path) -> list[StoredRun]:
-    """Every run in a folder, the oldest first."""
-    return [_in_short(run) for run in all_runs(out)]
+def stored_runs(
+    out: str | Path = "runs", *, where: Iterable[str] = (), sort: str | None = None, descending: bool = False
+) -> list[StoredRun]:
+    """The runs in a folder, the oldest first.
+
+    Args:
+        out: The folder.
+        where: Conditions that all must hold, such as `status=failed` or `latency.p99 < 500ms`.
+        sort: A fact or metric by which they are ordered, the smallest first; those without it come last.
+        descending: The largest first; without `sort` the newest.
+
+    Raises:
+        UsageError: A condition is none, or there is no such fact or metric.
+    """
+    conditions = [condition(text) for text in where]
+    key = None if sort is None else check_key(sort)
+    found = chosen([_in_short(run) for run in all_runs(Path(out))], conditions)
+    if key is not None:
+        return ordered(found, key, descending=descending)
+    return found[::-1] if descending else found
 
 
 def condition(text: str) -> Fact | Metric:

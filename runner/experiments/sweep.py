@@ -21,6 +21,7 @@ from runner import api
 from runner.config.simulable import SIMULATION
 from runner.engines.signals import Signals
 from runner.errors import ConfigError, ExitCode, MprunError, strongest
+from runner.experiments.sweep_figures import SweepFigures
 from runner.experiments.sweep_plan import Cell, Slot, SweepPlan, sweep_plan
 from runner.experiments.sweep_rows import Row, metrics_of
 from runner.experiments.sweep_store import RUNS, SweepDir
@@ -71,6 +72,11 @@ class Sweep:
     def finished(self) -> bool:
         """Whether every run has ended."""
         return len(self.rows) == self.size
+
+    @property
+    def figures(self) -> SweepFigures:
+        """What its rows say, in medians and intervals."""
+        return SweepFigures(self.axes, self.cells, self.rows)
 
     @property
     def exit_code(self) -> int:

@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from runner.errors import LogError, StoreError, UsageError
 from runner.experiments.drifts import drifts
+from runner.experiments.sweep_figures import SweepFigures
 from runner.experiments.sweep_plan import Slot
 from runner.experiments.sweep_rows import ROWS, Row, Rows, as_csv, columns, fields, line_of
+from runner.log.rundir import SWEEP as MANIFEST
 from runner.log.rundir import RunDir, plain_name
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
     from runner.experiments.sweep_plan import SweepPlan
 
-MANIFEST: Final = "sweep.json"
 TABLE: Final = "sweep.csv"
 RUNS: Final = "runs"
 LOCK: Final = ".lock"
@@ -56,6 +57,29 @@ class StoredSweep:
     rows: tuple[Row, ...]
     faults: tuple[str, ...]
 
+    @property
+    def size(self) -> int:
+        """Number of the sweep's runs, those that have not ended included."""
+        return len(self.manifest["cells"]) * int(self.manifest["repeat"])
+
+    @property
+    def figures(self) -> SweepFigures:
+        """What its rows say, in medians and intervals."""
+        return SweepFigures(self.manifest["axes"], [cell["settings"] for cell in self.manifest["cells"]], self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, ready for JSON."""
+        known = {key: self.manifest[key] for key in ("name", "digest", "axes")}
+        return {
+            "folder": str(self.folder),
+            **known,
+            "cells": [cell["settings"] for cell in self.manifest["cells"]],
+            "size": self.size,
+            "finished": len(self.rows) == self.size,
+            "faults": list(self.faults),
+            "rows": [row.to_dict() for row in sorted(self.rows, key=lambda row: row.slot)],
+        }
+
 
 def folder_name(plan: SweepPlan) -> str:
     """`<name>-<8 hex of its digest>`."""
@@ -71,12 +95,13 @@ def read_sweep(folder: str | Path) -> StoredSweep:
     path = Path(folder)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        digest, _ = manifest["digest"], manifest["cells"]
+        digest, *_ = manifest["digest"], manifest["name"], manifest["axes"]
+        settings = [cell["settings"] for cell in manifest["cells"]]
     except FileNotFoundError:
         raise LogError(f"{path}: has no {MANIFEST}; is it the folder of a sweep?") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LogError(f"{path / MANIFEST}: cannot be read: {error!r}") from error
-    rows = Rows(digest, [Slot(c, r) for c in range(len(manifest["cells"])) for r in range(manifest["repeat"])])
+    rows = Rows(digest, [Slot(c, r) for c in range(len(settings)) for r in range(manifest["repeat"])])
     with contextlib.suppress(FileNotFoundError):
         rows.take((path / ROWS).read_bytes())
     return StoredSweep(path, manifest, tuple(rows.rows), (*_faults(manifest), *rows.faults))

@@ -24,6 +24,8 @@ SUMMARY: Final = "summary.json"
 DEPTHS: Final = "depths.json"
 JOURNALS: Final = "journals"
 LATEST: Final = "latest"
+SWEEP: Final = "sweep.json"
+"""The manifest of a sweep, in whose folder there is none of a run."""
 
 _LONGEST_NAME: Final = 100
 """Bytes of a run's name in its folder's, which may have 255."""
@@ -222,6 +224,11 @@ def find(run: str | None, out: Path) -> RunDir:
         if path.is_dir():
             return RunDir(path.resolve())
     raise LogError(f"{run}: no such run directory, neither here nor in {out}")
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is one of a sweep."""
+    return (folder / SWEEP).is_file()
 
 
 def all_runs(out: Path) -> list[RunDir]:
