@@ -182,7 +182,7 @@ def test_what_is_no_run_is_said(tmp_path: Path, stored: dict[str, Path]) -> None
 
 def test_the_command_shows_all_of_it(stored: dict[str, Path]) -> None:
     one, two = stored["first"].name, stored["slow"].name
-    code, out, err = finished("-m", "runner", "compare", one, two, "-o", stored["first"].parent)
+    code, out, err = finished("-m", "runner", "compare", one, two, "--out", stored["first"].parent)
     assert (code, err) == (0, "")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "consumers.c.sleep.mean 0.02 0.022" in lines
