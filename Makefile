@@ -64,8 +64,8 @@ theory: setup ## queueing theory against simulation, 30 seeds of 100,000 items e
 twins: setup ## docs/explanation/twins.md: every example for real, beside its simulation (minutes)
 	$(BIN)/python bench/twin_table.py --output docs/explanation/twins.md $(ARGS)
 
-speed: setup ## the simulation against the same models in SimPy, and with 10⁴ to 10⁷ items (ten minutes)
-	PYTHONPATH=tests $(BIN)/python bench/simulation.py $(ARGS)
+speed: setup ## docs/explanation/simulation.md: against the same models in SimPy, and with 10⁴ to 10⁷ items (minutes)
+	PYTHONPATH=tests $(BIN)/python bench/simulation.py --into docs/explanation/simulation.md $(ARGS)
 
 bench: .venv/.all .venv/.compiled ## start-up times, mprun against plain scripts, traces and reports (minutes)
 	$(BIN)/python bench/startup.py

@@ -79,12 +79,12 @@ def measure(shape: str, lengths: list[int], rounds: int) -> None:
         for _ in range(rounds):
             for (log, _), sample in zip(logs, samples, strict=True):
                 sample.append(measured(log))
-    print(f"\n{shape:<20}{'events':>12}{'wall s':>18}{'CPU s':>18}{'µs CPU/event':>14}{'MiB':>8}{'B/item':>8}")
+    print(f"\n{shape:<20}{'events':>12}{'wall s':>22}{'CPU s':>22}{'µs CPU/event':>14}{'MiB':>8}{'B/item':>8}")
     least = min(each["mib"] for each in samples[0])
     for (_, count), sample in zip(logs, samples, strict=True):
         cpu, mib = statistics.median(each["cpu"] for each in sample), max(each["mib"] for each in sample)
         per_item = (mib - least) * 2**20 / sample[0]["done"]
-        print(f"{'':<20}{count:>12,}{_told(sample, 'wall'):>18}{_told(sample, 'cpu'):>18}{cpu / count * 1e6:>14.2f}"
+        print(f"{'':<20}{count:>12,}{_told(sample, 'wall'):>22}{_told(sample, 'cpu'):>22}{cpu / count * 1e6:>14.2f}"
               f"{mib:>8,.0f}{per_item:>8.0f}", flush=True)  # fmt: skip
 
 

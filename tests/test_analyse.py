@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 from logs import Topology, legal_log, text_of
+from mishaps import log_of, mishap
 
 from runner.analysis.analyse import analyse
 from runner.cli.app import execute
@@ -54,6 +56,21 @@ def test_lines_behind_a_broken_one_keep_their_numbers(tmp_path: Path) -> None:
     lines = [*LINES[:3], "oops", *LINES[3 : again + 1], LINES[again], *LINES[again + 1 :]]
     _, verdict = analysed(tmp_path / "log", lines)
     assert told(verdict)[:2] == [("unexpected", (4,)), ("duplicated", (again + 3,))]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_lines_may_be_cut_off(seed: int, tmp_path: Path) -> None:
+    """In logs of deaths, faults and stages, too: each is named, and nothing that is not there is called lost."""
+    random = Random(seed)  # noqa: S311 - repeatable
+    records = log_of(mishap(seed))
+    lines = text_of(records).splitlines()
+    cut = sorted(random.sample(range(1, len(lines)), min(len(lines) - 1, random.choice([1, 2, 9]))))
+    for place in cut:
+        lines[place] = lines[place][: random.randrange(len(lines[place]))]
+    summary, verdict = analysed(tmp_path / "log", lines)
+    named = [each.lines[0] - 1 for each in verdict.violations if each.message.startswith("is no event")]
+    assert (verdict.valid, named) == (False, cut)
+    assert summary.items.lost <= sum(record["event"] == "lost" for record in records)
 
 
 def test_many_broken_lines_are_counted(tmp_path: Path) -> None:

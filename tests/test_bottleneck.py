@@ -105,6 +105,45 @@ producers: {make: {items: 12, sleep: 1ms}}
 consumers: {use: {count: 12, sleep: {distribution: trace, file: FILE}}}
 """, Side.WORKER, ("use-3",),
     ),
+    "a short run in which somebody must be the last": (
+        """
+producers: {make: {items: 5}}
+consumers: {use: {count: 2, sleep: 10ms}}
+""", Side.GROUP, ("use",),
+    ),
+    "customers who come when they come": (
+        """
+producers: {make: {items: 300, pacing: open, sleep: {distribution: exponential, mean: 10ms}}}
+consumers: {use: {sleep: {distribution: exponential, mean: 6ms}}}
+""", Side.ARRIVALS, ("make",),
+    ),
+    "customers who come in bursts, into a small shop": (
+        """
+queues: {shop: {maxsize: 3}}
+producers:
+  make: {items: 200, pacing: open, sleep: {distribution: hyperexponential, means: [3ms, 83ms], weights: [4, 1]}}
+consumers: {use: {sleep: {distribution: exponential, mean: 11.4ms}}}
+""", Side.ARRIVALS, ("make",),
+    ),
+    "more customers than can be served": (
+        """
+producers: {make: {items: 300, pacing: open, sleep: {distribution: exponential, mean: 10ms}}}
+consumers: {use: {sleep: {distribution: exponential, mean: 15ms}}}
+""", Side.GROUP, ("use",),
+    ),
+    "an end while the queue still grows": (
+        """
+producers: {make: {items: 200, sleep: 10ms}}
+consumers: {use: {items: 100, sleep: 20ms}}
+""", Side.GROUP, ("use",),
+    ),
+    "a beginning that is left out": (
+        """
+warmup: 700ms
+producers: {make: {items: 300, sleep: 10ms}}
+consumers: {use: {sleep: {distribution: trace, file: FALLING}}}
+""", Side.GROUP, ("make",),
+    ),
 }  # fmt: skip
 
 
@@ -119,7 +158,8 @@ def found_in(simulated: Simulated) -> Bottleneck | None:
             name: Queue(facts["maxsize"], summary["queues"][name]["max_depth"])
             for name, facts in start["queues"].items()
         },
-        summary["makespan_s"],
+        summary["makespan_s"] - start.get("warmup_ns", 0) / 1e9,
+        {each["worker"].rpartition("-")[0] for each in simulated.events() if each.get("late_ns") is not None},
     )
 
 
@@ -128,7 +168,9 @@ def test_what_limits_is_named(scenario: str, tmp_path: Path) -> None:
     text, side, names = SCENARIOS[scenario]
     trace = tmp_path / "services.jsonl"
     trace.write_text("\n".join("1.0" if number == 3 else "0.01" for number in range(12)))
-    simulated = simulations.simulate(text.replace("FILE", str(trace))).simulated
+    falling = tmp_path / "falling.jsonl"
+    falling.write_text("\n".join("0.06" if number < 6 else "0.005" for number in range(300)))
+    simulated = simulations.simulate(text.replace("FILE", str(trace)).replace("FALLING", str(falling))).simulated
     found = found_in(simulated)
     assert found is not None
     assert (found.side, found.names) == (side, names)

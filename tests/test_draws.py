@@ -33,7 +33,7 @@ from runner.config.distributions import (
     Uniform,
     Weibull,
 )
-from runner.planning.draws import KeyedDraw, Sampler, sampler
+from runner.planning.draws import Block, KeyedDraw, Sampler, sampler
 
 if TYPE_CHECKING:
     from runner.planning.draws import Purpose
@@ -65,6 +65,23 @@ GOLDEN: list[tuple[Distribution, str]] = [
 def planned(law: Distribution, *, seed: int = 42, purpose: Purpose = "service", scale: float = 1.0) -> list[int]:
     plan = sampler(seed, "consume", purpose, law, scale)
     return [plan(f"produce-0:{seq}", seq) for seq in range(1000)]
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.37, 0.0])
+@pytest.mark.parametrize("law", [law for law, _ in GOLDEN], ids=str)
+def test_a_block_of_draws_is_as_many_draws(law: Distribution, scale: float) -> None:
+    plan = sampler(42, "consume", "service", law, scale)
+    for seqs in (range(1000), range(7, 900, 13), range(0)):
+        assert plan.block(Block("produce-0:", seqs)) == [plan(f"produce-0:{seq}", seq) for seq in seqs]
+
+
+def test_only_a_trace_that_is_asked_may_miss_a_value() -> None:
+    trace = Trace((1.0, 2.0))
+    asked = [sampler(1, "c", "service", law, 1.0) for law in (trace, Clamped(trace, 1.0), Clamped(Uniform(0, 1), 0.5))]
+    assert [each.is_total for each in asked] == [False, False, True]
+    assert sampler(1, "c", "service", trace, 0.0).is_total
+    with pytest.raises(MissingValue):
+        asked[0].block(Block("p-0:", range(3)))
 
 
 def unit_draws(seed: int = 0, group: str = "consume", purpose: Purpose = "service") -> Sampler:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 import runner
 from runner.config.load import loads
-from runner.experiments.remedy import MOST_ITEMS, Remedy, remedy
+from runner.remedy import MOST_ITEMS, Remedy, found_in, remedy, sentence
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SLOW_CONSUMERS = """
 producers: {make: {items: 100, sleep: 10ms}}
@@ -51,7 +56,8 @@ consumers: {use: {count: 2, busy: 1ms}}
 """)
     assert found is not None
     assert found.sentence == (
-        "with consumers.use.count 3 instead of 2 a simulation predicts no more items/s than without (1,000)"
+        "with consumers.use.count 3 instead of 2 a simulation predicts no more items/s than without (1,000): "
+        "all of them burn CPU, and there is 1 core"
     )
 
 
@@ -62,8 +68,31 @@ consumers: {use: {count: 2, busy: 1ms}}
         "producers: {make: {items: 100, sleep: 10ms}}\nconsumers: {use: {sleep: 10ms}}",
         "producers: {make: {items: 100, sleep: 10ms}}\nconsumers: {use: {items: 100, sleep: 20ms}}",
         f"producers: {{make: {{items: {MOST_ITEMS + 1}}}}}\nconsumers: {{use: {{sleep: 1ms}}}}",
+        "producers: {make: {items: 100, sleep: 10ms, pacing: open}}\nconsumers: {use: {sleep: 2ms}}",
     ],
-    ids=["nothing limits", "balanced", "quotas above what is put", "too many items"],
+    ids=["nothing limits", "balanced", "quotas above what is put", "too many items", "arrivals limit"],
 )
 def test_nothing_is_promised_where_nothing_is_known(text: str) -> None:
     assert asked(text) is None
+
+
+def test_the_bottleneck_is_that_of_the_summary_also_behind_a_warm_up() -> None:
+    """Shares are of the window, whose length is not in the summary."""
+    config = loads("""
+warmup: 700ms
+producers: {make: {items: 300, sleep: {distribution: uniform, low: 9ms, high: 11ms}, pacing: open}}
+consumers: {use: {sleep: 2ms}}
+""")
+    summary = runner.simulate(config, store=False).summary
+    found = found_in(summary, config)
+    assert found is not None
+    assert found.sentence == summary["bottleneck"]
+    assert found.sentence.startswith("limited by the arrivals of make: pausing ")
+
+
+def test_of_a_stored_run_that_is_not_understood_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(SLOW_CONSUMERS)
+    summary = runner.simulate(loads(SLOW_CONSUMERS), store=False).summary
+    assert (sentence(summary, tmp_path / "config.yaml") or "").startswith("with consumers.use.count 2 instead of 1 ")
+    assert sentence({"bottleneck": "limited by use"}, tmp_path / "config.yaml") is None
+    assert sentence(summary, tmp_path / "nothing.yaml") is None

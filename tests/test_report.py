@@ -15,6 +15,7 @@ from logs import Simulation, Topology, text_of
 from pages import HOSTILE, READY, Reader, press, seen
 
 import runner
+from runner.config.load import loads
 from runner.errors import LogError, UsageError
 from runner.reports.report import report
 
@@ -66,6 +67,13 @@ def test_a_bottleneck_is_told_where_the_summary_has_one(tmp_path: Path) -> None:
     summary = {**result.summary, "bottleneck": "limited by consume: busy 98 %"}
     (result.run_dir / "summary.json").write_text(json.dumps(summary))
     assert "limited by consume: busy 98 %" in Reader(runner.report(result.run_dir).read_text()).text
+
+
+def test_with_the_bottleneck_goes_what_a_step_there_would_bring(tmp_path: Path) -> None:
+    text = "producers: {make: {items: 100, sleep: 10ms}}\nconsumers: {use: {sleep: 20ms}}"
+    page = Reader(runner.report(runner.simulate(loads(text), out=tmp_path).run_dir).read_text())
+    assert "limited by use: busy 100 %, queue main grew to 50 items" in page.text
+    assert "with consumers.use.count 2 instead of 1 a simulation predicts 99 items/s instead of 50 (+98 %)" in page.text
 
 
 def test_an_incomplete_run_is_called_that(tmp_path: Path) -> None:

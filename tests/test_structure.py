@@ -36,6 +36,7 @@ FLOORS = {
     "queues": 3,
     "engines": 4,
     "api": 5,
+    "remedy": 5,
     "testing": 5,
     "experiments": 6,
     "reports": 7,

@@ -117,7 +117,8 @@ def _ordered(parts: Sequence[Durations], zeros: int, most: int) -> Ordered:
     kept = list(chain.from_iterable(part.exact for part in parts))
     counted = [part.buckets for part in parts if part.buckets is not None]
     if not counted:
-        return _Padded(zeros, sorted(kept))
+        kept.sort()
+        return _Padded(zeros, kept)
     buckets = Counter(_buckets(kept))
     buckets[0] += zeros
     for each in counted:

@@ -21,7 +21,7 @@ from runner.analysis.ordered_accounts import OrderedQueue, OrderedWorker
 from runner.analysis.violations import Counts, Kind, Violations
 from runner.analysis.warmup import Warmup
 from runner.log.events import Failed, Left, Lost, RunEnd, RunStart, WorkerExit, WorkerStart, decoded
-from runner.log.journal import DONE, GET, PUT
+from runner.log.journal import GET, PUT, RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,106 +59,109 @@ class OrderedBooks:
     @property
     def most_puts(self) -> int:
         """Into the queue that had the most."""
-        return max((queue.puts for queue in self.queues.values()), default=0)
+        puts: Counter[str] = Counter()
+        for worker in self.workers.values():
+            puts[worker.writes.name] += worker.puts
+        return max(puts.values(), default=0)
 
-    def enter(self, records: Sequence[Record]) -> None:
+    def enter(self, records: Sequence[Record]) -> None:  # noqa: C901 - see below
         """Book further records."""
-        put, get, done, met = self._put, self._get, self._done, self._workers_of.get
-        for kind, at, who, what, first, second in records:
+        # One frame and local variables, for the ledger's reason: every item passes here three times.
+        met, served, sojourn = self._workers_of, self.service.fresh, self.sojourn.fresh
+        last = self.last_ns
+        for kind, at, who, envelope, first, second in records:
+            if kind == RAW:
+                self.last_ns = last
+                self._rare(envelope, at)
+                continue
+            last = at
+            try:
+                worker = met[who]
+            except KeyError:
+                worker = self._met(who)
             if kind == PUT:
-                put(met(who) or self._met(who), at, what, first, second)
+                queue = worker.writes
+                inside = queue.inside
+                inside.append(envelope)
+                if len(inside) > queue.notable:
+                    self._notice_depth(queue, worker, at, envelope)
+                worker.puts += 1
+                began = at - first
+                if first:
+                    queue.put_wait.fresh.append(first)
+                    if at != worker.put_ns:
+                        worker.blocked_ns += first
+                worker.put_ns = at
+                if second is not None:
+                    self._pace(worker, envelope, second)
+                if envelope.began != began or first < 0:
+                    what = "its wait does not lead back to its beginning"
+                    self._object(Kind.CAUSALITY, what, queue, worker, envelope)
+                if worker.begins:
+                    if envelope.seq <= worker.seq:
+                        self._object(Kind.ORDER, "put again, or after a later one", queue, worker, envelope)
+                    elif worker.seq < 0:
+                        worker.first_began_ns = began
+                    worker.seq = envelope.seq
+                    if self._origins is not None:
+                        self._origins[envelope.producer, envelope.seq] = began
             elif kind == GET:
-                get(met(who) or self._met(who), at, what, first, second)
-            elif kind == DONE:
-                done(met(who) or self._met(who), at, what, first)
+                queue = worker.reads
+                inside = queue.inside
+                if not inside or inside.popleft() is not envelope:
+                    self._object(Kind.FIFO, "got, and another item stood before it, or none", queue, worker, envelope)
+                if at == queue.deep_ns:
+                    queue.depth -= 1
+                worker.gets += 1
+                worker.hands.append(envelope)
+                if first:
+                    queue.get_wait.fresh.append(first)
+                    if at != worker.get_ns:
+                        worker.starved_ns += first
+                worker.get_ns = at
+                if second:
+                    queue.latency.fresh.append(second)
+                    at -= second
+                if at != envelope.began or first < 0:
+                    self._object(Kind.CAUSALITY, "its latency does not lead back to its put", queue, worker, envelope)
             else:
-                self._rare(what, at)
+                hands = worker.hands
+                if not hands or hands.popleft() is not envelope:
+                    what = "done, and not in the worker's hands"
+                    self._object(Kind.UNEXPECTED, what, worker.reads, worker, envelope)
+                worker.done += 1
+                if first:
+                    served.append(first)
+                    worker.busy_ns += first
+                if worker.ends:
+                    origins = self._origins
+                    began = envelope.began if origins is None else origins.pop((envelope.producer, envelope.seq))
+                    if at != began:
+                        sojourn.append(at - began)
+        self.last_ns = last
         for durations in self._durations:
             durations.fold()
 
-    # The three methods below run once per item each, and are longer than the house's measure for the ledger's reason.
-
-    def _put(self, worker: OrderedWorker, at: int, envelope: Envelope, wait: int, late: int | None) -> None:  # noqa: C901
-        queue, inside = worker.writes, worker.writes.inside
-        if at != queue.put_ns:
-            queue.put_ns = at
-            if queue.depth > queue.max_depth:
-                queue.max_depth = queue.depth
-        inside.append(envelope)
-        queue.depth = depth = len(inside)
-        queue.puts += 1
-        queue.residence_ns -= at
-        worker.puts += 1
-        self.last_ns = at
-        if wait:
-            queue.put_wait.fresh.append(wait)
-            if at != worker.put_ns:
-                worker.blocked_ns += wait
-        worker.put_ns = at
-        began = envelope.began
-        if late is not None:
-            self.lateness.add(late)
-            if late < 0 or began - late < worker.due_ns:
-                self._object(Kind.CAUSALITY, f"cannot be {late} ns late", queue, worker, envelope)
-            worker.due_ns = began - late
-            worker.paced += 1
-        if depth > queue.bound or at - wait != began or wait < 0:
-            self._object_to_put(queue, worker, envelope)
-        if worker.role == PRODUCER:
-            if envelope.seq <= worker.seq:
-                self._object(Kind.ORDER, "put again, or after a later one", queue, worker, envelope)
-            worker.seq = envelope.seq
-            if worker.first_began_ns > began:
-                worker.first_began_ns = began
-            if self._origins is not None:
-                self._origins[envelope.producer, envelope.seq] = began
-
-    def _get(self, worker: OrderedWorker, at: int, envelope: Envelope, wait: int, latency: int | None) -> None:
-        queue, inside = worker.reads, worker.reads.inside
-        if not inside or inside.popleft() is not envelope:
-            self._object(Kind.FIFO, "got, and another item stood before it, or none", queue, worker, envelope)
-        if at == queue.put_ns:
-            queue.depth -= 1
-        queue.gets += 1
-        queue.residence_ns += at
-        worker.gets += 1
-        worker.hands.append(envelope)
-        self.last_ns = at
-        if wait:
-            queue.get_wait.fresh.append(wait)
-            if at != worker.get_ns:
-                worker.starved_ns += wait
-        worker.get_ns = at
-        if latency:
-            queue.latency.fresh.append(latency)
-        if at - (latency or 0) != envelope.began or wait < 0:
-            self._object(Kind.CAUSALITY, "its latency does not lead back to its put", queue, worker, envelope)
-
-    def _done(self, worker: OrderedWorker, at: int, envelope: Envelope, service: int) -> None:
-        hands = worker.hands
-        if not hands or hands.popleft() is not envelope:
-            self._object(Kind.UNEXPECTED, "done, and not in the worker's hands", worker.reads, worker, envelope)
-        worker.done += 1
-        worker.busy_ns += service
-        self.last_ns = at
-        if service:
-            self.service.fresh.append(service)
-        if worker.role == CONSUMER:
-            origins = self._origins
-            began = envelope.began if origins is None else origins.pop((envelope.producer, envelope.seq))
-            if at != began:
-                self.sojourn.fresh.append(at - began)
+    def _pace(self, worker: OrderedWorker, envelope: Envelope, late: int) -> None:
+        """Book how late a put with open pacing began."""
+        due = envelope.began - late
+        self.lateness.add(late)
+        if late < 0 or due < worker.due_ns:
+            self._object(Kind.CAUSALITY, f"cannot be {late} ns late", worker.writes, worker, envelope)
+        worker.due_ns = due
+        worker.paced += 1
 
     def _met(self, who: Speaker) -> OrderedWorker:
         worker = self._workers_of[who] = self.workers[who.name]
         return worker
 
-    def _object_to_put(self, queue: OrderedQueue, worker: OrderedWorker, envelope: Envelope) -> None:
-        if len(queue.inside) > queue.bound:
-            message = f"one of {len(queue.inside)} items in a queue that holds {queue.bound}"
+    def _notice_depth(self, queue: OrderedQueue, worker: OrderedWorker, at: int, envelope: Envelope) -> None:
+        """An item makes a queue deeper than it was after any instant before, or than it may be."""
+        depth = len(queue.inside)
+        queue.deepen(at, depth)
+        if depth > queue.bound:
+            message = f"one of {depth} items in a queue that holds {queue.bound}"
             self._object(Kind.DEPTH, message, queue, worker, envelope)
-        else:
-            self._object(Kind.CAUSALITY, "its wait does not lead back to its beginning", queue, worker, envelope)
 
     def _object(self, kind: Kind, message: str, queue: OrderedQueue, worker: OrderedWorker, envelope: Envelope) -> None:
         item = self._id(envelope)
@@ -206,15 +209,12 @@ class OrderedBooks:
             return
         holder.remove(found)
         if event.worker is None:
-            queue.residence_ns += self.last_ns
+            queue.residence_ns += self.last_ns - found.began
 
     def close(self) -> Verdict:
         """Draw the line under the books and give the verdict; call it once, at the end."""
         for queue in self.queues.values():
-            queue.max_depth = max(queue.max_depth, queue.depth)
-            queue.put_wait.fill(queue.puts)
-            queue.get_wait.fill(queue.gets)
-            queue.latency.fill(queue.gets)
+            queue.close(self.workers.values())
         workers = self.workers.values()
         done = sum(worker.done for worker in workers)
         self.service.fill(done)

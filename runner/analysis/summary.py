@@ -160,9 +160,13 @@ def figures(
     only = next(iter(queues.values())).latency if len(queues) == 1 else None
     accounts = ledger.queues.values()
     workers = {worker.name: _worker_figures(worker, warmup, window_s) for worker in ledger.workers.values()}
-    times = {n: Times(w.busy_s, w.wait_put_s, w.wait_get_s, w.sleep_s) for n, w in workers.items()}
+    times = {
+        name: Times(each.busy_s, each.wait_put_s, each.wait_get_s, each.sleep_s, each.puts, each.gets)
+        for name, each in workers.items()
+    }
+    paced = {worker.group for worker in ledger.workers.values() if worker.paced}
     held = {queue.name: Queue(queue.maxsize, queue.max_depth_warm) for queue in accounts}
-    limit = bottleneck(ledger.groups, times, held, window_s)
+    limit = bottleneck(ledger.groups, times, held, window_s, paced)
     return Summary(
         status=_status(ledger, verdict),
         exit_code=None,

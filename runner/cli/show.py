@@ -31,7 +31,7 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
       mprun show runs/queue-kinds-1a2b3c4d
     """
     from runner.errors import LogError
-    from runner.log.rundir import MANIFEST, find, is_sweep
+    from runner.log.rundir import CONFIG, MANIFEST, find, is_sweep
 
     stored = find(run, Path(out))
     if is_sweep(stored.path):
@@ -49,9 +49,11 @@ def show(run: RunName = None, out: Out = "runs", as_json: AsJson = False) -> Non
     if manifest["status"] == "running":
         put_out("It is still running, or was killed before its end: these are the figures so far.\n\n")
     from runner.cli import tables
+    from runner.remedy import sentence
 
     found = figures(stored)
-    put_out(tables.drawn([*tables.closing(found), *improvement(found, stored)], console()))
+    improvement = sentence(found, stored.path / CONFIG)
+    put_out(tables.drawn([*tables.closing(found), *([improvement] if improvement else [])], console()))
 
 
 def _show_sweep(folder: Path, *, as_json: bool) -> None:
@@ -94,20 +96,6 @@ def doubts(log: Path, verdict: Verdict) -> list[str]:
     if (more := verdict.count - _DOUBTS) > 0:
         lines.append(f"{log}: … and {more:,} more, which mprun audit tells")
     return lines
-
-
-def improvement(summary: Mapping[str, Any], stored: RunDir) -> list[str]:
-    """A sentence on what one step at the bottleneck would bring, where a simulation can tell soon."""
-    from runner.config.load import load
-    from runner.errors import ConfigError
-    from runner.experiments.remedy import remedy
-    from runner.log.rundir import CONFIG
-
-    try:
-        found = remedy(summary, load(stored.path / CONFIG))
-    except ConfigError:  # the stored run is of another version, or its files are gone; what it measured is shown
-        return []
-    return [found.sentence] if found else []
 
 
 def essentials(manifest: Mapping[str, Any]) -> str:

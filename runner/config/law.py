@@ -73,6 +73,10 @@ class Invertible(Distribution):
     def quantile(self, p: float) -> float:
         """The inverse distribution function for 0 < p < 1; it never decreases."""
 
+    def quantiles(self, ps: Sequence[float]) -> list[float]:
+        """The quantile of each, to the last bit."""
+        return list(map(self.quantile, ps))
+
     def sample(self, draw: Draw) -> float:
         """The quantile at `uniform(0)`."""
         return self.quantile(draw.uniform(0))

@@ -54,10 +54,9 @@ class Simulated:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events of the log, one after another: simulated once more, as keeping them would take memory."""
-        lines = SequenceLines(self._plan.origins.prefix)
+        lines, decoder = SequenceLines(self._plan.origins.prefix), msgspec.json.Decoder(dict[str, Any])
         for chunk in Simulation(self._plan, None, again=self._simulation).chunks():
-            for line in lines(chunk):
-                yield msgspec.json.decode(line, type=dict[str, Any])
+            yield from decoder.decode_lines(lines(chunk))
 
 
 def simulated(plan: Plan, signals: Signals | None = None, *, ties: int | None = None) -> Simulated:
@@ -90,7 +89,7 @@ def stored(
     with path.open("wb") as file:
 
         def take(records: list[Record]) -> None:
-            text = "".join(lines(records)).encode()
+            text = lines(records)
             digest.update(text)
             file.write(text)
             books.enter(records)

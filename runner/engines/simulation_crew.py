@@ -13,6 +13,7 @@ from runner.engines.closing import fate
 from runner.engines.contract import Outcome, Status
 from runner.engines.recovery import DEATHS_OF_ONE_ITEM
 from runner.engines.simulation_calendar import Calendar, Cores, ShuffledCalendar
+from runner.engines.simulation_express import ExpressCalendar, is_plain
 from runner.engines.simulation_hands import Tally
 from runner.engines.simulation_queue import Channel, Handout
 from runner.engines.simulation_steady import Observer
@@ -44,6 +45,7 @@ class Crew:
         cores: What those who are busy share.
         channels: The queues.
         nowhere: The end of a queue that a worker has not.
+        actors: The workers, in plan order, each in its present incarnation.
         records: What has happened, in order, until somebody takes it.
         stop: Whether the run is to end early, and why.
         settled: Whether the run is steady and producers are to begin no further item.
@@ -56,7 +58,7 @@ class Crew:
     def __init__(self, plan: Plan, ties: int | None = None) -> None:
         self.plan = plan
         self._chance = None if ties is None else Random(ties)  # noqa: S311 - repeatable
-        self.calendar = Calendar() if self._chance is None else ShuffledCalendar(self._chance)
+        self.calendar = self._calendar()
         self.cores = Cores(plan.cores, self.calendar)
         self.records: list[Record] = []
         self.stop = Stop()
@@ -65,13 +67,18 @@ class Crew:
         self.nowhere = self._channel(_NOWHERE)
         self._writers: dict[str, list[int]] = {name: [] for name in self.channels}
         self._tallies: list[Tally] = []
-        self._actors: list[Actor] = []
+        self.actors: list[Actor] = []
         self._last_dead: dict[str, str] = {}
         self._dead: dict[str, str] = {}
         self._deaths: Counter[tuple[str, str]] = Counter()
         self._failures: dict[Leftover, str] = {}
         self._killers: list[Leftover] = []
         self._redelivered = 0
+
+    def _calendar(self) -> Calendar:
+        if self._chance is not None:
+            return ShuffledCalendar(self._chance)
+        return ExpressCalendar(self) if is_plain(self.plan) else Calendar()
 
     @property
     def now_ns(self) -> int:
@@ -101,13 +108,13 @@ class Crew:
             if group.source is not None:
                 self.channels[group.source].living += 1
             self._tallies.append(Tally())
-            self._actors.append(self._started(worker, 1))
+            self.actors.append(self._started(worker, 1))
         if self.plan.steady is not None:
             Observer(self.plan.steady, self.calendar, self.plan.size, self._done, self._settle, self.plan.warmup_ns)
 
     def _done(self) -> int:
         """Items that consumers have done."""
-        return sum(t.dones for t, actor in zip(self._tallies, self._actors, strict=True) if actor.target is None)
+        return sum(t.dones for t, actor in zip(self._tallies, self.actors, strict=True) if actor.target is None)
 
     def _settle(self, steadiness: Steadiness) -> None:
         """The run is steady: the producers come to their end; what they have put is still worked off."""
@@ -163,7 +170,7 @@ class Crew:
         if actor.source is not None:
             self.channels[actor.source].living += 1
         del self._dead[name]
-        self._actors[actor.index] = self._started(actor.plan, incarnation)
+        self.actors[actor.index] = self._started(actor.plan, incarnation)
 
     def _hand_out(self, actor: Hands, held: list[tuple[Envelope, int]], at_work: Envelope | None) -> None:
         """Give what a dead worker had in hand to others; an item that killed too many is set aside."""
@@ -192,7 +199,7 @@ class Crew:
         )  # fmt: skip
 
     def _id(self, envelope: Envelope) -> str:
-        return self._actors[0].plan.item_id(envelope)
+        return self.actors[0].plan.item_id(envelope)
 
     def set_aside(self, actor: Hands, envelope: Envelope, why: str) -> None:
         """An item's work failed for good."""
@@ -215,7 +222,7 @@ class Crew:
         if queue is None or self.channels[queue].living or self.stop.at is not None:
             return
         channel = self.channels[queue]
-        found = (self._actors[index] for index in self._writers[queue])
+        found = (self.actors[index] for index in self._writers[queue])
         writing = [actor for actor in found if not (actor.is_over or actor.closed)]
         if queue in self._last_dead and (writing or channel.items or channel.backlog):
             self.order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {self._last_dead[queue]}")
@@ -233,7 +240,7 @@ class Crew:
         """End the run where it stands; the first reason stands."""
         if not self.stop.order(status, reason, number):
             return
-        for actor in self._actors:
+        for actor in self.actors:
             if not actor.is_over:
                 self._part_with(actor, exit_code=0)
         self.calendar.heap.clear()
@@ -242,7 +249,7 @@ class Crew:
         """Stop a run in which nobody has a turn any more and not all have ended."""
         waits = [
             {"worker": actor.name, "waits": actor.waits_for, "last": actor.last, "stack": None}
-            for actor in self._actors
+            for actor in self.actors
             if not actor.is_over
         ]
         if waits:
@@ -276,7 +283,7 @@ class Crew:
             yield from (Leftover(name, self._id(each), each.delivery, None) for each in channel.items)
             for handout in channel.backlog:
                 yield Leftover(name, self._id(handout.envelope), handout.envelope.delivery - 1, handout.worker)
-        for actor in self._actors:
+        for actor in self.actors:
             for envelope, _ in actor.held():
                 yield Leftover(actor.source or "", self._id(envelope), envelope.delivery, actor.name)
         yield from self._failures

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WAITS: Final = object()
 """The reply of an action that has not ended."""
-_LONGEST_TURN: Final = 1 << 16
+LONGEST_TURN: Final = 1 << 16
 """Records that may be told before a worker that waits for nothing lets them be taken."""
 _MOST_AT_ONCE: Final = 1_000_000
 """Items that an endless producer may put without time passing."""
@@ -166,7 +166,7 @@ class Actor(Hands):
         tally.seq = envelope.seq
         if channel.readers:
             channel.serve()
-        return now if len(self._records) < _LONGEST_TURN else self._breathe()
+        return now if len(self._records) < LONGEST_TURN else self._breathe()
 
     def _breathe(self) -> object:
         self._after = self.now
@@ -181,7 +181,7 @@ class Actor(Hands):
         if len(self.pending) >= self._batch and not self.flush():
             self._after = self._go_on_writing
             return WAITS
-        return self._calendar.now if len(self._records) < _LONGEST_TURN else self._breathe()
+        return self._calendar.now if len(self._records) < LONGEST_TURN else self._breathe()
 
     def _go_on_writing(self) -> Any:
         return self._calendar.now if self.flush() else WAITS

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from runner.log.journal import NO_SECOND
+from runner.log.journal import FIGURES, NO_SECOND
 from runner.log.prefixes import Prefixes
-from runner.log.render import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,18 +27,18 @@ if TYPE_CHECKING:
 _MILLISECOND: Final = 1_000_000
 _SECOND: Final = 1_000_000_000
 _MICROSECONDS: Final = [f"{micro:03d}Z" for micro in range(1000)]
-_LEVEL: Final = "info"
+LEVEL: Final = "info"
 _BEFORE: Final = ("level", "timestamp", "t_ns", "worker", "queue", "id", "item")
-_LINES: Final[dict[int, type[Any]]] = {
+LINES: Final[dict[int, type[Any]]] = {
     kind: msgspec.defstruct(event, [*_BEFORE, *figures, "delivery"], tag_field="event", tag=event, gc=False)
     for kind, (event, figures) in FIGURES.items()
 }
-_encode_lines: Final = msgspec.json.Encoder().encode_lines
+encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 def encoded(lines: Iterable[tuple[int, Any]]) -> bytes:
     """The text of lines that `Encoding` made."""
-    return _encode_lines([line for _, line in lines])
+    return encode_lines([line for _, line in lines])
 
 
 class Encoding:
@@ -54,7 +53,7 @@ class Encoding:
 
     def entry(self, instant: int, entry: Mapping[str, Any]) -> msgspec.Raw:
         """See `Renderer.entry`."""
-        return _raw(self._renderer.entry(instant, entry))
+        return verbatim(self._renderer.entry(instant, entry))
 
     def lines(self, owner: Owner) -> WorkerEncoding:
         """The lines of one worker's journal."""
@@ -69,10 +68,10 @@ class WorkerEncoding:
         self._wall = renderer.wall
         self._second = renderer.second
         self._worker = owner.worker
-        self._queues = {kind: owner.queue_of(kind) for kind in _LINES}
+        self._queues = {kind: owner.queue_of(kind) for kind in LINES}
         self._names = Prefixes(renderer.prefix)
         self._rendered = renderer.lines(owner)
-        self._agrees = all(self._same(kind, flags) for kind in _LINES for flags in (0, NO_SECOND))
+        self._agrees = all(self._same(kind, flags) for kind in LINES for flags in (0, NO_SECOND))
 
     def _same(self, kind: int, flags: int) -> bool:
         probe = (self._zero, 1, 2, 3, 4, 0, 1, flags, kind)
@@ -83,7 +82,7 @@ class WorkerEncoding:
         return self._encodable(records) if self._agrees else self._verbatim(records)
 
     def _verbatim(self, records: Sequence[Record]) -> list[tuple[int, Any]]:
-        return [(instant, _raw(line)) for instant, line in self._rendered(records)]
+        return [(instant, verbatim(line)) for instant, line in self._rendered(records)]
 
     def _encodable(self, records: Sequence[Record]) -> list[tuple[int, Any]]:
         # Once an event, and a log has millions: one loop, and the time stamp is put together once a millisecond.
@@ -101,8 +100,8 @@ class WorkerEncoding:
                 began = instant - (instant + self._wall) % _MILLISECOND
                 until = began + _MILLISECOND
                 stamp = self._millisecond(began + self._wall)
-            line = _LINES[kind](
-                _LEVEL, stamp + micros[(instant - began) // 1000], instant - zero, worker, queues[kind],
+            line = LINES[kind](
+                LEVEL, stamp + micros[(instant - began) // 1000], instant - zero, worker, queues[kind],
                 f"{names[producer]}{seq}", item, first, None if flags else second, delivery,
             )  # fmt: skip
             add((instant, line))
@@ -114,5 +113,6 @@ class WorkerEncoding:
         return f"{self._second(second)}.{nano // _MILLISECOND:03d}"
 
 
-def _raw(line: str) -> msgspec.Raw:
+def verbatim(line: str) -> msgspec.Raw:
+    """A line that is rendered, among structs that are to be encoded."""
     return msgspec.Raw(line.removesuffix("\n"))

@@ -40,6 +40,12 @@ GET: Final = 2
 DONE: Final = 3
 RAW: Final = 4
 _PAD: Final = 5
+FIGURES: Final = {
+    PUT: ("put", ("wait_ns", "late_ns")),
+    GET: ("get", ("wait_ns", "latency_ns")),
+    DONE: ("done", ("service_ns", "planned_ns")),
+}
+"""The event of each kind of record, and the names of its two figures."""
 
 _TAIL: Final = 1
 _MANY: Final = 4

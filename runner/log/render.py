@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from runner.log.journal import DONE, GET, NO_SECOND, PUT, RAW
+from runner.log.journal import FIGURES, NO_SECOND, RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from runner.log.journal import Clock, Record
     from runner.log.merge import Owner
 
-FIGURES: Final = {
-    PUT: ("put", ("wait_ns", "late_ns")),
-    GET: ("get", ("wait_ns", "latency_ns")),
-    DONE: ("done", ("service_ns", "planned_ns")),
-}
-"""The event of each kind of record, and the names of its two figures."""
 _SECOND: Final = 1_000_000_000
 _HOT: Final = frozenset(FIGURES)
 _WHOLE: Final = frozenset((0, NO_SECOND))

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 from msgspec.json import encode
 
+from runner.envelope import Envelope
+from runner.log.encode import LEVEL, LINES, encode_lines, verbatim
 from runner.log.events import Done, Get, Put, decoded
-from runner.log.journal import DONE, GET, PUT, RAW, Clock, item_members
+from runner.log.journal import DONE, FIGURES, GET, PUT, RAW, Clock, item_members
 from runner.log.prefixes import Prefixes
 
 if TYPE_CHECKING:
@@ -23,14 +25,11 @@ if TYPE_CHECKING:
 
 _SECOND: Final = 1_000_000_000
 _EPOCH: Final = Clock(0, 0)
-_NAMES: Final = {PUT: "put", GET: "get", DONE: "done"}
-_FIGURES: Final = {
-    PUT: ("wait_ns", "late_ns"),
-    GET: ("wait_ns", "latency_ns"),
-    DONE: ("service_ns", "planned_ns"),
-}
 _ENDS: Final = {PUT: "target", GET: "source", DONE: "source"}
 _WORKER: Final = "@@worker@@"
+
+_Known: TypeAlias = tuple["type[Any] | None", str, "str | None", tuple[str, str]]
+"""What the lines of a worker and kind are made of: the struct, if it may be encoded; worker, queue; templates."""
 
 
 class Speaker(Protocol):
@@ -73,6 +72,9 @@ def raw(instant: int, event: str, level: str = "info", **keys: Any) -> Record:
 class SequenceLines:
     """Renders records as JSON lines; time counts from 1970-01-01.
 
+    As for journals (`log.encode`), most lines are structs that msgspec encodes, wherever that gives what the renderer
+    gives, byte for byte; others are rendered.
+
     Args:
         prefix: Gives `produce-0:` for a producer's index in the plan.
     """
@@ -82,52 +84,72 @@ class SequenceLines:
 
         self._renderer = Renderer(_EPOCH, prefix, json_processors())
         self._names = Prefixes(prefix)
-        self._templates: dict[Speaker, dict[int, tuple[str, str]]] = {}
-        self._second = -1
-        self._stamp = ""
+        self._known: dict[Speaker, dict[int, _Known]] = {}
 
-    def __call__(self, records: Sequence[Record]) -> list[str]:
-        """One line each."""
-        lines = []
-        instant, stamp, templates, names = -1, "", self._templates, self._names
+    def __call__(self, records: Sequence[Record]) -> bytes:
+        """The text of one line each."""
+        # Once an event, and a log has millions: one loop over local variables.
+        lines: list[Any] = []
+        met, names, add = self._known.get, self._names, lines.append
+        instant, began, until, stamp, stamped = -1, 0, 0, "", ""
         for kind, at, speaker, what, first, second in records:
             if kind == RAW:
-                lines.append(self._renderer.entry(at, what))
+                add(verbatim(self._renderer.entry(at, what)))
                 continue
             if at != instant:
-                instant, stamp = at, self._timestamp(at)
-            known = templates.get(speaker) or self._met(speaker)
+                instant = at
+                if not began <= at < until:
+                    began = at - at % _SECOND
+                    until = began + _SECOND
+                    stamp = self._renderer.second(at // _SECOND)
+                stamped = f"{stamp}.{(at - began) // 1000:06d}Z"
+            line, name, queue, templates = (met(speaker) or self._met(speaker))[kind]
             item = what.item
-            shown = item if item.__class__ is int else item_members(item).decode().removeprefix('"item":')
-            line = known[kind][second is None] % (
-                stamp, at, names[what.producer], what.seq, what.suffix, shown, first, second or 0, what.delivery,
-            )  # fmt: skip
-            lines.append(line)
-        return lines
+            if line is None or item.__class__ is not int:
+                add(verbatim(_filled(templates, stamped, at, names[what.producer], what, first, second)))
+                continue
+            item_id = f"{names[what.producer]}{what.seq}{what.suffix}"
+            add(line(LEVEL, stamped, at, name, queue, item_id, item, first, second, what.delivery))
+        return encode_lines(lines)
 
-    def _timestamp(self, instant: int) -> str:
-        at, nano = divmod(instant, _SECOND)
-        if at != self._second:
-            self._second, self._stamp = at, self._renderer.second(at)
-        return f"{self._stamp}.{nano // 1000:06d}Z"
-
-    def _met(self, speaker: Speaker) -> dict[int, tuple[str, str]]:
+    def _met(self, speaker: Speaker) -> dict[int, _Known]:
         kinds = [kind for kind, end in _ENDS.items() if getattr(speaker, end) is not None]
-        found = self._templates[speaker] = {kind: self._template(speaker, kind) for kind in kinds}
+        found = self._known[speaker] = {kind: self._learnt(speaker, kind) for kind in kinds}
         return found
 
-    def _template(self, speaker: Speaker, kind: int) -> tuple[str, str]:
+    def _learnt(self, speaker: Speaker, kind: int) -> _Known:
+        """How its lines are made: where a first one, made both ways, differs by a byte, they are all rendered."""
+        name, queue = speaker.name, speaker.target if kind == PUT else speaker.source
+        templates, line = self._templates(speaker, kind, queue), LINES[kind]
+        agree = all(
+            encode_lines([line(LEVEL, "", 1, name, queue, "2", 3, 4, second, 1)])
+            == encode_lines([verbatim(_filled(templates, "", 1, "", Envelope(0, 2, 3), 4, second))])
+            for second in (5, None)
+        )
+        return line if agree else None, name, queue, templates
+
+    def _templates(self, speaker: Speaker, kind: int, queue: str | None) -> tuple[str, str]:
         """What to fill in with a second figure and without one."""
-        queue = speaker.target if kind == PUT else speaker.source
-        line = self._renderer.marked(_NAMES[kind], _WORKER, queue, _FIGURES[kind])
+        event, figures = FIGURES[kind]
+        line = self._renderer.marked(event, _WORKER, queue, figures)
         places = {
             "timestamp": "%s", "t_ns": "%d", "worker": speaker.name, "id": "%s%d%s", "item": '"item":%s',
-            _FIGURES[kind][0]: "%d", "delivery": "%d",
+            figures[0]: "%d", "delivery": "%d",
         }  # fmt: skip
         for key, place in places.items():
             line = line.replace(f"@@{key}@@", place)
-        mark = f"@@{_FIGURES[kind][1]}@@"
+        mark = f"@@{figures[1]}@@"
         return line.replace(mark, "%d"), line.replace(mark, "null%.0s")
+
+
+def _filled(
+    templates: tuple[str, str], stamp: str, at: int, prefix: str, what: Envelope, first: int, second: int | None
+) -> str:
+    item = what.item
+    shown = item if item.__class__ is int else item_members(item).decode().removeprefix('"item":')
+    return templates[second is None] % (
+        stamp, at, prefix, what.seq, what.suffix, shown, first, second or 0, what.delivery,
+    )  # fmt: skip
 
 
 class SequenceEvents:

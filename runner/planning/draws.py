@@ -13,15 +13,16 @@ the half would be rounded away, and the largest uniform to 1.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
-from runner.config.distributions import Clamped, Constant, Invertible, MissingValue
+from runner.config.distributions import Clamped, Constant, Invertible, MissingValue, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runner.config.distributions import Distribution
 
@@ -29,6 +30,7 @@ Purpose = Literal["pause", "service"]
 
 _FIRST_BLOCK = bytes(4)
 _GRAIN = 2.0**-52
+_round: Callable[[float], int] = float.__round__  # half the price of round(), which looks it up
 _word: Callable[..., tuple[int]] = Struct("<Q").unpack_from
 
 
@@ -55,6 +57,29 @@ class KeyedDraw:
         return ((_word(self._words, 8 * place)[0] >> 12) + 0.5) * _GRAIN
 
 
+class Block:
+    """Several items of one producer, for whose draws what they share is made once.
+
+    Args:
+        prefix: What their ids begin with, `produce-0:`.
+        seqs: What they end with.
+    """
+
+    __slots__ = ("_hashed", "prefix", "seqs")
+
+    def __init__(self, prefix: str, seqs: Sequence[int]) -> None:
+        self.prefix = prefix
+        self.seqs = seqs
+        self._hashed: list[bytes] | None = None
+
+    def hashed(self) -> list[bytes]:
+        """What is hashed for each, behind the stream."""
+        if self._hashed is None:
+            begin = self.prefix.encode()
+            self._hashed = [b"%b%d%b" % (begin, seq, _FIRST_BLOCK) for seq in self.seqs]
+        return self._hashed
+
+
 class Sampler:
     """The planned times of one group for one purpose; call it with an item's id and seq.
 
@@ -66,7 +91,18 @@ class Sampler:
         draw: The same as a call, for who draws for every item: a closure, which looks up nothing, is a third faster.
     """
 
-    __slots__ = ("_group", "_law", "_purpose", "_seed", "_stream", "_time_scale", "constant", "draw")
+    __slots__ = (
+        "_group",
+        "_law",
+        "_prefix",
+        "_purpose",
+        "_quantiles",
+        "_seed",
+        "_stream",
+        "_time_scale",
+        "constant",
+        "draw",
+    )
 
     def __init__(self, seed: int, group: str, purpose: Purpose, law: Distribution, time_scale: float) -> None:
         self._seed = seed
@@ -74,7 +110,10 @@ class Sampler:
         self._purpose = purpose
         self._law = law
         self._time_scale = time_scale
-        self._stream = _stream(seed, group, purpose)
+        self._prefix = _stream(seed, group, purpose)
+        self._stream = blake2b(self._prefix)
+        # Asked once: to be an instance of a protocol takes longer than a draw.
+        self._quantiles = law.quantiles if isinstance(law, Invertible) else None
         self.constant = self._constant()
         self.draw = self._closure()
         # What a law imports or computes on its first sample is paid for here, not by the first item of a run.
@@ -106,6 +145,31 @@ class Sampler:
             return round(quantile(((_word(hashed.digest())[0] >> 12) + 0.5) * _GRAIN) * 1e9)
 
         return drawn if time_scale == 1 else lambda id, seq: round(drawn(id, seq) * time_scale)  # noqa: A006
+
+    def block(self, items: Block) -> list[int]:
+        """The planned times of several items, to the last ns those of as many calls, in less than half the time.
+
+        Raises:
+            MissingValue: As a call does.
+        """
+        quantiles, scale, stream = self._quantiles, self._time_scale, self._prefix
+        if self.constant is not None:
+            return [self.constant] * len(items.seqs)
+        if quantiles is None:
+            draw, prefix = self.draw, items.prefix
+            return [draw(f"{prefix}{seq}", seq) for seq in items.seqs]
+        digests = b"".join([blake2b(stream + hashed).digest() for hashed in items.hashed()])
+        uniforms = [((word >> 12) + 0.5) * _GRAIN for word in _words(len(items.seqs)).unpack(digests)]
+        planned = [_round(seconds * 1e9) for seconds in quantiles(uniforms)]
+        return planned if scale == 1 else [round(ns * scale) for ns in planned]
+
+    @property
+    def is_total(self) -> bool:
+        """Whether every item has a planned time: a trace may miss some."""
+        law = self._law
+        while isinstance(law, Clamped):
+            law = law.law
+        return self.constant is not None or not isinstance(law, Trace)
 
     @property
     def mean_ns(self) -> float:
@@ -151,11 +215,17 @@ def sampler(seed: int, group: str, purpose: Purpose, law: Distribution, time_sca
     return Sampler(seed, group, purpose, law, time_scale)
 
 
-def _stream(seed: int, group: str, purpose: Purpose) -> blake2b:
+def _stream(seed: int, group: str, purpose: Purpose) -> bytes:
     # The seed in hexadecimal: Python refuses to write very long integers in decimal.
     fields = [f"{seed:x}".encode(), group.encode(), purpose.encode()]
     named = b"".join(len(field).to_bytes(8, "little") + field for field in fields)
-    return blake2b(blake2b(named, digest_size=32, person=b"mprun draws 1").digest())
+    return blake2b(named, digest_size=32, person=b"mprun draws 1").digest()
+
+
+@lru_cache(64)
+def _words(count: int) -> Struct:
+    """Reads the first word of so many digests, one behind the other."""
+    return Struct("<" + count * "Q56x")
 
 
 def _only_value(law: Distribution) -> float | None:

@@ -25,6 +25,7 @@ class Facts:
         summary: The content of `summary.json`, or what it would be.
         violations: (kind, message, ids) of the first hundred, where the audit found any.
         manifest, config: The content of the files.
+        remedy: What a simulation predicts with one step more at the bottleneck, in a sentence.
         complaints: Why something is missing, and what was wrong with the log.
     """
 
@@ -32,6 +33,7 @@ class Facts:
     violations: Sequence[tuple[str, str, str]]
     manifest: dict[str, Any] | None
     config: str | None
+    remedy: str | None
     complaints: list[str]
 
 
@@ -55,7 +57,12 @@ def facts(source: Source) -> Facts:
             summary, violations = summary or judged[0], judged[1]
     manifest = attempt(stored.manifest) if stored is not None else None
     config = attempt((stored.path / CONFIG).read_text) if stored is not None else None
-    return Facts(summary, violations, manifest, config, complaints)
+    remedy = None
+    if stored is not None and summary is not None:
+        from runner.remedy import sentence
+
+        remedy = sentence(summary, stored.path / CONFIG)
+    return Facts(summary, violations, manifest, config, remedy, complaints)
 
 
 def _judged(source: Source) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:

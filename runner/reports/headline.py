@@ -56,9 +56,9 @@ def _card(name: str, value: str, good: bool | None) -> str:
 
 
 def _sentence(known: Facts) -> str:
-    """Which side limits, where the summary says it."""
-    said = (known.summary or {}).get("bottleneck")
-    return f'<p class="sentence">{escape(said)}</p>' if isinstance(said, str) else ""
+    """Which side limits, where the summary says it, and what a step there would bring."""
+    said = [(known.summary or {}).get("bottleneck"), known.remedy]
+    return "".join(f'<p class="sentence">{escape(each)}</p>' for each in said if isinstance(each, str))
 
 
 def verdict(summary: Mapping[str, Any]) -> str:
