@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 MIX = {"distribution": "exponential", "mean": 0.01}, {"distribution": "exponential", "mean": 0.009}
 MODELS: dict[str, tuple[Any, Any]] = {"exponential times": MIX, "constant times": (0.01, 0.009)}
 PROGRAMS = ("draws", "engine", "no log", "log", "SimPy", "SimPy, noting")
-COMPARED = (("no log", "SimPy"), ("no log", "SimPy, noting"), ("log", "SimPy"), ("log", "SimPy, noting"))
+COMPARED = (
+    ("engine", "SimPy"), ("no log", "SimPy"), ("no log", "SimPy, noting"), ("log", "SimPy"), ("log", "SimPy, noting"),
+)  # fmt: skip
 WORKERS = 4
 BEGIN, END = "<!-- speed: by bench/simulation.py -->\n", "<!-- end -->"
 
