@@ -9,10 +9,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from runner.analysis import lateness, objections
-from runner.analysis.accounts import CONSUMER, PRODUCER, RECOVERED
+from runner.analysis.accounts import RECOVERED
 from runner.analysis.depth import depths
+from runner.analysis.totals import check_quotas, check_totals
 from runner.analysis.violations import Counts, Kind
-from runner.log.events import Failed, Left, Lost
+from runner.log.events import Failed, Left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,11 @@ def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None 
     for queue in ledger.queues.values():
         _close_queue(ledger, queue, workers, complete=incomplete is None)
     lateness.close(ledger.violations, workers)
-    _check_quotas(ledger)
+    check_quotas(ledger.violations, ledger.groups, workers)
     if incomplete is None:
-        _check_totals(ledger)
+        check_totals(
+            ledger.violations, ledger.end, workers, ledger.fates, ledger.end_line, redelivered=ledger.redelivered
+        )
     if fifo is not None:
         fifo.close(ledger.violations, complete=incomplete is None)
     return ledger.violations.verdict(incomplete, _counts(ledger))
@@ -145,18 +148,6 @@ def _settle(ledger: Ledger, queue: QueueAccount) -> None:
         found.add(Kind.LOST, message, hold.line, item=item, queue=queue.name)
 
 
-def _check_quotas(ledger: Ledger) -> None:
-    """Object to a group of producers or consumers that handled more items than were planned for it."""
-    handled: Counter[str] = Counter()
-    for worker in ledger.workers.values():
-        handled[worker.group] += worker.puts if worker.role == PRODUCER else worker.done
-    for name, group in ledger.groups.items():
-        if group.role in (PRODUCER, CONSUMER) and group.planned is not None and handled[name] > group.planned:
-            verb = "put" if group.role == PRODUCER else "did"
-            message = f"group {name} {verb} {handled[name]} items, {group.planned} were planned"
-            ledger.violations.add(Kind.QUOTA, message)
-
-
 def _counts(ledger: Ledger) -> Counts:
     queues = ledger.queues.values()
     acknowledged = sum(len(queue.began) - len(queue.recovered) for queue in queues)
@@ -173,22 +164,3 @@ def _counts(ledger: Ledger) -> Counts:
         failed=ledger.fates[Failed],
         **items,
     )
-
-
-def _check_totals(ledger: Ledger) -> None:
-    if ledger.end is None:
-        return
-    workers = ledger.workers.values()
-    counted = {
-        "put": sum(worker.puts for worker in workers),
-        "got": sum(worker.gets for worker in workers),
-        "done": sum(worker.done for worker in workers),
-        "left": ledger.fates[Left],
-        "failed": ledger.fates[Failed],
-        "lost": ledger.fates[Lost],
-        "redelivered": ledger.redelivered,
-    }
-    for key, count in counted.items():
-        if ledger.end.totals.get(key, count) != count:
-            message = f"run.end counts {ledger.end.totals[key]} {key}, the log {count}"
-            ledger.violations.add(Kind.TOTALS, message, ledger.end_line)

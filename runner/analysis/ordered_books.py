@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.json import encode
 
 from runner.analysis import lateness
-from runner.analysis.accounts import CONSUMER, PRODUCER, STAGE
+from runner.analysis.accounts import CONSUMER, STAGE
 from runner.analysis.durations import Durations
 from runner.analysis.ordered_accounts import OrderedQueue, OrderedWorker
+from runner.analysis.totals import check_quotas, check_totals
 from runner.analysis.violations import Counts, Kind, Violations
 from runner.analysis.warmup import Warmup
 from runner.log.events import Failed, Left, Lost, RunEnd, RunStart, WorkerExit, WorkerStart, decoded
@@ -220,8 +221,8 @@ class OrderedBooks:
         self.service.fill(done)
         self.sojourn.fill(sum(worker.done for worker in workers if worker.role == CONSUMER))
         self._look_for_the_lost()
-        self._check_quotas()
-        self._check_totals()
+        check_quotas(self.violations, self.groups, workers)
+        check_totals(self.violations, self.end, workers, self.fates)
         lateness.close(self.violations, workers)
         puts = sum(worker.puts for worker in workers)
         items = {kind.value: len(items) for kind, items in self.violations.items.items()}
@@ -240,29 +241,3 @@ class OrderedBooks:
         for worker in self.workers.values():
             for envelope in worker.hands:
                 self._object(Kind.LOST, f"got, never done, {never}", worker.reads, worker, envelope)
-
-    def _check_quotas(self) -> None:
-        handled: Counter[str] = Counter()
-        for worker in self.workers.values():
-            handled[worker.group] += worker.puts if worker.role == PRODUCER else worker.done
-        for name, group in self.groups.items():
-            if group.role != STAGE and group.planned is not None and handled[name] > group.planned:
-                message = f"group {name} handled {handled[name]} items, {group.planned} were planned"
-                self.violations.add(Kind.QUOTA, message)
-
-    def _check_totals(self) -> None:
-        if self.end is None:
-            return
-        workers = self.workers.values()
-        counted = {
-            "put": sum(worker.puts for worker in workers),
-            "got": sum(worker.gets for worker in workers),
-            "done": sum(worker.done for worker in workers),
-            "left": self.fates[Left],
-            "failed": self.fates[Failed],
-            "lost": self.fates[Lost],
-        }
-        for name, count in counted.items():
-            if self.end.totals.get(name, count) != count:
-                message = f"run.end counts {self.end.totals[name]} {name}, the log {count}"
-                self.violations.add(Kind.TOTALS, message)
