@@ -192,6 +192,8 @@ def _conclude(
     summary = replace(summary, wall_s=monotonic() - started).judged(planned.expected)
     summary = replace(summary, exit_code=outcome.exit_code(summary.status))
     facts |= {"reason": outcome.reason, "events_sha256": events_digest}
+    if outcome.nodes:
+        facts["nodes"] = outcome.nodes
     return _complete(store, summary, verdict, facts)
 
 

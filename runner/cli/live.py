@@ -36,8 +36,6 @@ _SLOTS: Final = 512
 """Records read at once, of all journals together: what fits into a tick."""
 _MOST_WORKERS: Final = 500
 """With more, following their journals costs the supervisor too much, and the log comes at the end."""
-_LAG_NS: Final = 50_000_000
-"""An event is journalled a little after its instant; what is older than this is in order."""
 _PIECE: Final = 1 << 16
 _IMMOBILE: Final = {None, "", "dumb", "unknown"}
 """TERM of what cannot move a cursor."""
@@ -149,7 +147,7 @@ class LogStream:
                 self._next = inf
                 return
             self._merge = _merge(run)
-        until = monotonic_ns() - _LAG_NS
+        until = monotonic_ns() - run.lag_ns
         while lines := self._merge.batch(until):
             self._give([line for _, line in lines])
             if not self._outlet.flush() or monotonic() - began > _TICK_S:

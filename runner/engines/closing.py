@@ -84,6 +84,8 @@ def fate(
     held = f"in hand when {dead[item.worker]}; " if item.worker in dead else ""
     if held and not kinds.facts(plan.queue(item.queue).kind).repairable:
         return "lost", "error", held.removesuffix("; ")
+    if item.worker is None and item.queue in outcome.gone:
+        return "lost", "error", outcome.gone[item.queue]
     if outcome.status is not Status.COMPLETED:
         return "left", "warning", f"{held}the run ended first: {outcome.reason}"
     readers = plan.readers(item.queue)

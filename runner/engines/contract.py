@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from runner.errors import ExitCode
 
@@ -43,6 +43,8 @@ class Outcome:
         recovered: Puts that dead writers began and the supervisor logged: queue, and producer, seq, suffix of the item.
         depths: What was seen of the depth of the queues that can tell it.
         fates: Number of items `left`, `failed` and `lost`, once they are named.
+        nodes: Where workers were, and how the clocks there differed, where that was not one machine.
+        gone: Queues that are gone with all that was in them, and why.
     """
 
     status: Status
@@ -54,6 +56,8 @@ class Outcome:
     recovered: tuple[tuple[str, tuple[int, int, str]], ...] = ()
     depths: dict[str, DepthSamples] = field(default_factory=dict)
     fates: dict[str, int] = field(default_factory=dict)
+    nodes: Mapping[str, Any] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
 
     def exit_code(self, status: str) -> int:
         """What the command line exits with, where the summary has this status."""
@@ -72,6 +76,7 @@ class LiveRun:
         board: What every worker is doing.
         chronicle: What the supervisor has written so far.
         depths: For each queue, what tells its depth now, or None where its kind cannot.
+        lag_ns: An event is journalled a little after its instant; what is older than this is in order.
     """
 
     plan: Plan
@@ -79,6 +84,7 @@ class LiveRun:
     board: Board
     chronicle: Chronicle
     depths: Mapping[str, Callable[[], int | None]] = field(default_factory=dict)
+    lag_ns: int = 50_000_000
 
 
 class Watch(Protocol):

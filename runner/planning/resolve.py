@@ -249,7 +249,13 @@ def summary_of(plan: Plan) -> Mapping[str, Any]:
     return {
         **({"warmup_ns": plan.warmup_ns} if plan.warmup_ns else {}),
         "queues": {
-            q.name: {"kind": q.kind, "maxsize": q.maxsize, "batch": q.batch, "capacity": q.capacity, **_promise(q)}
+            q.name: {
+                "kind": q.kind,
+                "maxsize": q.maxsize,
+                "batch": q.batch,
+                "capacity": q.capacity,
+                **_promise(plan, q),
+            }
             for q in plan.queues
         },
         "groups": {
@@ -259,6 +265,12 @@ def summary_of(plan: Plan) -> Mapping[str, Any]:
     }
 
 
-def _promise(queue: QueuePlan) -> dict[str, bool]:
-    """Whether a kind that is not mprun's own promises FIFO: who audits the log later may not have its package."""
+def _promise(plan: Plan, queue: QueuePlan) -> dict[str, bool]:
+    """Whether FIFO is promised, where that is not told by one of mprun's own kinds.
+
+    Who audits the log later may not have the package of another kind. On a cluster it depends on whether readers ask
+    ahead: what one of them has waiting, others overtake.
+    """
+    if plan.engine == "ray":
+        return {"fifo": not any(plan.cluster.prefetch(group.name) for group in plan.readers(queue.name))}
     return {} if queue.kind in kinds.BUILT_IN else {"fifo": kinds.facts(queue.kind).fifo}

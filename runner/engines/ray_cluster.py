@@ -1,0 +1,185 @@
+"""The Ray cluster a run uses: found, or started for the run and stopped after it; what it cannot give is said first.
+
+address: local           a Ray of the run's own, on this machine
+         auto            the cluster that $RAY_ADDRESS or this machine belongs to; none there: as `local`
+         ray://host:port a cluster, by Ray Client
+         host:port       a cluster, by its control service
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.planning.placement import Placement
+    from runner.planning.plan import Plan
+
+_ANSWERS_WITHIN_S: Final = 5.0
+_STORE_BYTES: Final = 100 << 20
+"""Of a Ray of our own: what travels is small, and goes from worker to worker."""
+_NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def connected(plan: Plan) -> Iterator[Any]:
+    """Be connected to the plan's cluster; gives the module `ray`.
+
+    Raises ConfigError where Ray is not installed, nobody answers at the address, or the cluster has not what the plan
+    asks for. What this started is stopped again, whatever happens.
+    """
+    try:
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # read at import; what two workers print alike is printed twice
+        import ray
+    except ImportError:
+        raise _refused(plan, "engine", "Ray is not installed: pip install 'mprun[ray]'") from None
+    if ray.is_initialized():
+        check_resources(plan, ray)
+        yield ray
+        return
+    with contextlib.ExitStack() as stack:
+        with _own_handlers():
+            _connect(plan, ray, stack)
+        try:
+            check_resources(plan, ray)
+            yield ray
+        finally:
+            with _own_handlers():
+                ray.shutdown()
+
+
+def _connect(plan: Plan, ray: Any, stack: contextlib.ExitStack) -> None:
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": any(group.call for group in plan.groups)}
+    address = _address_of(plan)
+    if address is not None:
+        _look_for(plan, address)
+        try:
+            ray.init(address=address, **quiet)
+        except Exception as error:  # of many kinds, all of which say that there is no cluster for us
+            raise _refused(plan, "address", f"no Ray cluster at {address}: {_first_line(error)}") from error
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # The name is short because sockets lie beneath it, whose paths the system limits to some 100 characters.
+    folder = tempfile.mkdtemp(prefix="mprun-ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # noqa: S108, PTH112
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        ray.init(address="local", include_dashboard=False, object_store_memory=_STORE_BYTES, _temp_dir=folder, **quiet)
+    except Exception as error:
+        raise _refused(plan, "engine", f"a Ray of its own could not be started: {_first_line(error)}") from error
+
+
+def _address_of(plan: Plan) -> str | None:
+    """Where a cluster is to be found; None: start one."""
+    if plan.address == "local":
+        return None
+    if plan.address != "auto":
+        return plan.address
+    named = os.environ.get("RAY_ADDRESS")
+    if named:
+        return None if named == "local" else named
+    from ray._private import services
+
+    found: str | None = services.find_bootstrap_address(None)
+    return found if found and _answers(*_host_and_port(found)) else None
+
+
+def _look_for(plan: Plan, address: str) -> None:
+    """Refuse an address at which nobody listens: Ray would try for minutes."""
+    if address == "auto":
+        return
+    host, port = _host_and_port(address)
+    if not _answers(host, port):
+        remedy = "start a cluster there (ray start --head), or use address: local"
+        raise _refused(plan, "address", f"nobody answers at {address}; {remedy}")
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=_ANSWERS_WITHIN_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def check_resources(plan: Plan, ray: Any) -> None:
+    """Refuse a plan that asks for more than the cluster has; raises ConfigError."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    needed: dict[str, float] = {}
+    for where, count, placement in _demands(plan):
+        demand = _demand(placement)
+        if demand and not any(all(node.get(name, 0) >= much for name, much in demand.items()) for node in nodes):
+            raise _refused(plan, where, f"no node of the cluster has {_told(demand)}; {_there(nodes, demand)}")
+        for name, much in demand.items():
+            needed[name] = needed.get(name, 0) + count * much
+    total = ray.cluster_resources()
+    short = {name: much for name, much in needed.items() if much > total.get(name, 0) + 1e-9}
+    if short:
+        have = _told({name: total.get(name, 0) for name in short})
+        why = f"all workers together need {_told(short)}, the cluster has {have}: add nodes, or ask for less per worker"
+        raise _refused(plan, "engine_options", why)
+
+
+def _demands(plan: Plan) -> Iterator[tuple[str, int, Placement]]:
+    for group in plan.groups:
+        yield f"engine_options.groups.{group.name}", group.count, plan.cluster.group(group.name)
+    for queue in plan.queues:
+        placement = plan.cluster.queue(queue.name)
+        if placement is not None:
+            yield f"engine_options.queues.{queue.name}", 1, placement
+
+
+def _demand(placement: Placement) -> dict[str, float]:
+    cpus = {"CPU": placement.num_cpus} if placement.num_cpus else {}
+    return {**cpus, **dict(placement.resources)}
+
+
+def _there(nodes: list[dict[str, float]], demand: dict[str, float]) -> str:
+    most = {name: max((node.get(name, 0) for node in nodes), default=0) for name in demand}
+    return f"the most a node has is {_told(most)}"
+
+
+def _told(resources: dict[str, float]) -> str:
+    return ", ".join(f"{much:g} {name}" for name, much in resources.items())
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _refused(plan: Plan, path: str, why: str) -> ConfigError:
+    return ConfigError(Problem(plan.name, None, None, path, why))
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keep the handlers of signals, for which Ray puts its own."""
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread: nothing was changed
+            for number, handler in before.items():
+                if signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
+
+
+def waiting_for(demands: dict[str, float], since: float, ray: Any) -> str:
+    """What is said of workers that find no place: another job has what they need."""
+    free = {name: ray.available_resources().get(name, 0) for name in demands}
+    return f"found no place within {monotonic() - since:.0f} s: needs {_told(demands)}, free is {_told(free)}"

@@ -1,0 +1,496 @@
+"""The supervisor of the engine `ray`: starts brokers and workers, replaces the dead, and sees to it that it ends.
+
+    placed --> prepared --> gate opens --> deaths, signals, timeout, ticks --> all ended --> last records collected
+
+One loop waits for whatever answer comes next, a tenth of a second at most. A dead worker is buried at its brokers
+first, which from then on heed it no more; what they answer is all there is of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from time import monotonic, monotonic_ns, sleep, time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from runner.engines.board import TAKEN, State
+from runner.engines.contract import Status
+from runner.engines.limits import unwritten
+from runner.engines.ray_cluster import waiting_for
+from runner.engines.ray_ends import REPORTED
+from runner.engines.ray_hand import RayHand
+from runner.engines.ray_nodes import Nodes
+from runner.engines.ray_queue import BrokerQueue
+from runner.engines.ray_worker import Job, RayWorker
+from runner.engines.recovery import Recovery
+from runner.engines.resume import FROM_THE_START
+from runner.engines.steady import Steadiness
+from runner.engines.stillness import Stillness, standstill, waiting
+from runner.engines.stop import Stop, overdue
+from runner.log.arrivals import Arrivals
+from runner.log.journal import Clock
+from runner.planning.plan import OnDeath, Role
+from runner.queues.broker import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.engines.contract import LiveRun, Outcome, Watch
+    from runner.engines.ray_worker import About, Ending
+    from runner.engines.resume import Resume
+    from runner.engines.signals import Signals
+    from runner.planning.placement import Placement
+    from runner.planning.plan import QueuePlan, WorkerPlan
+    from runner.queues.broker import Chunk, Collected, Holder
+
+_TICK_S: Final = 0.1
+_INTERVAL_S: Final = 0.1
+_CALLS_PER_S: Final = 500
+"""Reports without a call, of all workers together, and collections: more would cost more than they tell."""
+_PLACED_WITHIN_S: Final = 60.0
+_GATE_LEAD_NS: Final = 20_000_000
+_LEAD_PER_WORKER_NS: Final = 2_000_000
+"""The gate opens a little later than it is told, so that everybody hears of it in time."""
+_SPARE_CALLS: Final = 100
+
+
+class Crew:
+    """See above."""
+
+    def __init__(self, live: LiveRun, signals: Signals, watch: Watch | None) -> None:
+        self._plan = live.plan
+        self._board = live.board
+        self._chronicle = live.chronicle
+        self._signals = signals
+        self._watch = watch
+        self._stop = Stop()
+        self._hands: list[RayHand] = []
+        self._holders: dict[Holder, RayHand] = {}
+        self._awaited: dict[Any, tuple[Any, Any]] = {}
+        self._nodes = Nodes()
+        self._arrivals = Arrivals(live.folder)
+        self._interval = max(_INTERVAL_S, self._plan.size / _CALLS_PER_S)
+        self._collect_at = 0.0
+        self._progress_at = monotonic()
+        self._queues = {queue.name: BrokerQueue(queue, self._broker(queue)) for queue in self._plan.queues}
+        self._live = replace(live, depths={name: queue.depth for name, queue in self._queues.items()})
+        self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._queues)
+        self._stillness = Stillness(live.board, self._plan.hang_after_ns)
+        self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
+        self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
+
+    def _broker(self, queue: QueuePlan) -> Any:
+        """The actor that holds a queue, on the supervisor's node where nothing else is said."""
+        placement = self._plan.cluster.queue(queue.name)
+        writers = sum(group.count for group in self._plan.writers(queue.name))
+        calls = 2 * self._plan.size + _SPARE_CALLS
+        if placement is None:
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+            options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
+        else:
+            options = _options(placement)
+        return ray.remote(Broker).options(max_concurrency=calls, **options).remote(queue.maxsize, writers)
+
+    def run(self) -> Outcome:
+        """From the first start to the last end."""
+        try:
+            for worker in self._plan.workers():
+                self._start(worker, 1, FROM_THE_START)
+            while self._stop.at is None and any(h.alive and h.slot.state.keeps_the_gate for h in self._hands):
+                self._look_around()
+                self._look_for_the_unplaced()
+            clock = self._open_gate()
+            while any(hand.alive for hand in self._hands):
+                self._look_around()
+            self._collect_the_rest()
+            return self._outcome(clock)
+        finally:
+            self._dissolve()
+
+    def _outcome(self, clock: Clock) -> Outcome:
+        aside = self._recovery.aside
+        if aside:
+            self._stop.order(Status.FAILED, f"{aside[0].id} {aside[0].why}")
+        open_items = self._board.open_items(self._plan)
+        undone = any(open_items[name] + self._recovery.correction(name) for name in self._queues)
+        balanced = not aside and not undone and not self._board.any_skipped(self._plan)
+        return replace(
+            self._stop.outcome(clock, balanced=balanced),
+            aside={(each.queue, each.id): each.why for each in aside},
+            recovered=tuple(self._recovery.recovered),
+            nodes=self._nodes.about,
+            gone={name: f"its broker {queue.lost}" for name, queue in self._queues.items() if queue.lost is not None},
+        )
+
+    def _dissolve(self) -> None:
+        """Let nothing of the run stay on the cluster."""
+        self._arrivals.close()
+        for actor in (*(hand.actor for hand in self._hands), *(queue.actor for queue in self._queues.values())):
+            with contextlib.suppress(RayError, ValueError):
+                ray.kill(actor)
+
+    # --- starting
+
+    def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
+        group, slot = worker.group, self._board.slot(worker.index)
+        source, target = self._queues.get(group.source or ""), self._queues.get(group.target or "")
+        job = Job(
+            worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + REPORTED].tolist()),
+            source and source.actor, target and target.actor,
+            1 if source is None else source.plan.batch, 1 if target is None else target.plan.batch,
+            self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,
+        )  # fmt: skip
+        options = _options(self._plan.cluster.group(group.name))
+        actor = ray.remote(RayWorker).options(concurrency_groups={"orders": 1}, **options).remote(job)
+        hand = RayHand(worker, incarnation, slot, actor, (slot.puts, slot.gets))
+        self._hands.append(hand)
+        self._holders[hand.holder] = hand
+        self._await(actor.about.remote(), self._placed, hand)
+
+    def _await(self, reference: Any, heed: Any, whom: Any) -> None:
+        """Have `heed(whom, answer)` called once the answer is there, an exception where there will be none."""
+        self._awaited[reference] = (heed, whom)
+
+    def _placed(self, hand: RayHand, about: About | RayError) -> None:
+        if not hand.alive:
+            return
+        if isinstance(about, RayError):
+            self._part_with(hand, _how(about))
+            return
+        self._progress_at = monotonic()
+        hand.node, hand.pid = about.node, about.pid
+        try:
+            offset = self._nodes.offset(about, hand.actor)
+        except RayError as error:
+            self._part_with(hand, _how(error))
+            return
+        self._chronicle.add(
+            "worker.start", **hand.about, node=about.node, clock_offset_ns=offset.offset_ns,
+            clock_uncertainty_ns=offset.uncertainty_ns,
+        )  # fmt: skip
+        hand.slot.state = State.PREPARING
+        self._await(hand.actor.prepare.remote(-offset.offset_ns), self._prepared, hand)
+
+    def _prepared(self, hand: RayHand, ending: Ending | RayError) -> None:
+        if not hand.alive:
+            return
+        if isinstance(ending, RayError):
+            self._part_with(hand, _how(ending))
+            return
+        self._progress_at = monotonic()
+        self._take(hand, ending)
+        if hand.slot.state is State.FAILED:
+            self._part_with(hand)
+        elif self._board.zero:
+            self._let_run(hand)
+
+    def _let_run(self, hand: RayHand) -> None:
+        hand.slot.state = State.RUNNING
+        self._await(hand.actor.run.remote(self._board.zero), self._ended, hand)
+
+    def _open_gate(self) -> Clock:
+        lead = _GATE_LEAD_NS + _LEAD_PER_WORKER_NS * self._plan.size if self._stop.at is None else 0
+        clock = Clock(monotonic_ns() + lead, time_ns() + lead)
+        clock.save(self._live.folder)
+        self._board.zero = clock.zero_ns
+        for hand in self._hands:
+            if not hand.alive:
+                continue
+            if hand.slot.state is State.READY and self._stop.at is None:
+                self._let_run(hand)
+            elif self._stop.at is not None:  # it has done nothing yet
+                hand.kill()
+                hand.alive = False
+                self._enter_exit(hand, exit_code=1)
+        return clock
+
+    def _look_for_the_unplaced(self) -> None:
+        """Give up waiting for workers that find no place, and say what they need."""
+        if monotonic() - self._progress_at < _PLACED_WITHIN_S:
+            return
+        hand = next(hand for hand in self._hands if hand.alive and hand.slot.state.keeps_the_gate)
+        placement = self._plan.cluster.group(hand.worker.group.name)
+        demands = {"CPU": placement.num_cpus, **dict(placement.resources)}
+        self._order_stop(Status.FAILED, f"{hand.worker.name} {waiting_for(demands, self._progress_at, ray)}")
+
+    # --- the loop
+
+    def _look_around(self) -> None:
+        for reference in self._arrived():
+            heed, whom = self._awaited.pop(reference)
+            try:
+                answer = ray.get(reference)
+            except RayError as error:
+                answer = error
+            heed(whom, answer)
+        for number in self._signals.fresh():
+            if self._stop.interrupt(number):
+                self._pass_on_stop()
+            else:
+                self._kill_all()
+        if self._deadline is not None and monotonic() > self._deadline:
+            self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
+        if self._chronicle.failure is not None:
+            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
+        self._collect()
+        self._look_for_lost_brokers()
+        if self._stop.at is None:
+            self._recovery.deliver()
+            self._look_for_the_hung()
+            if self._steadiness is not None and self._board.zero:
+                self._look_whether_steady(self._steadiness)
+        self._enforce()
+        if self._watch is not None:
+            self._watch.tick(self._live)
+
+    def _arrived(self) -> list[Any]:
+        """The answers that are there; waits for the first."""
+        references = list(self._awaited)
+        patience = 0.0 if any(map(self._recovery.pending, self._queues)) else _TICK_S
+        if not references:
+            sleep(patience)
+            return []
+        found, _ = ray.wait(references, timeout=patience)
+        if found:
+            found, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        return list(found)
+
+    def _collect(self) -> None:
+        """Ask every broker for what is new, ten times a second."""
+        if monotonic() < self._collect_at:
+            return
+        self._collect_at = monotonic() + max(_INTERVAL_S, len(self._queues) / _CALLS_PER_S)
+        for queue in self._queues.values():
+            if queue.pending is None and queue.lost is None:
+                self._await(queue.collect(), self._collected, queue)
+
+    def _collected(self, queue: BrokerQueue, found: Collected | RayError) -> None:
+        if isinstance(found, RayError):
+            queue.lost = queue.lost or _how(found)
+            return
+        queue.collected(found)
+        for (worker, incarnation), chunk in found.chunks:
+            hand = self._holders[worker, incarnation]
+            self._write(hand, [chunk])
+        for holder, words in found.words:
+            hand = self._holders[holder]
+            if hand.alive and not hand.replaced:
+                self._note(hand, words)
+
+    def _write(self, hand: RayHand, chunks: Iterable[Chunk]) -> None:
+        try:
+            for offset, records in chunks:
+                self._arrivals.write(hand.worker.name, hand.incarnation, offset, records)
+        except OSError:
+            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
+
+    def _note(self, hand: RayHand, words: tuple[int, ...]) -> None:
+        """Enter a worker's words on the board, but for the orders, which are the supervisor's."""
+        slot = hand.slot
+        stop, finish = slot.stopped(), slot.finishing()
+        for position, word in enumerate(words):
+            slot.words[slot.base + position] = word
+        if stop:
+            slot.stop()
+        if finish:
+            slot.finish()
+
+    def _take(self, hand: RayHand, ending: Ending) -> None:
+        self._write(hand, ending.chunks)
+        self._note(hand, ending.words)
+
+    def _collect_the_rest(self) -> None:
+        """After the last worker: what brokers still have to say."""
+        for queue in self._queues.values():
+            with contextlib.suppress(RayError):
+                more = True
+                while more and queue.lost is None:
+                    found: Collected = ray.get(queue.pending or queue.collect())
+                    self._awaited.pop(queue.pending, None)
+                    more = bool(found.chunks)
+                    self._collected(queue, found)
+
+    # --- ends
+
+    def _ended(self, hand: RayHand, ending: Ending | RayError) -> None:
+        """A worker's life is over, one way or the other."""
+        if isinstance(ending, RayError):
+            self._part_with(hand, _how(ending))
+            return
+        self._take(hand, ending)
+        if ending.why is not None:
+            hand.slot.state = State.RUNNING  # it has come to no end of its own
+            ray.kill(hand.actor)
+            self._part_with(hand, f"broke down: {ending.why.strip().splitlines()[-1]}")
+            return
+        self._part_with(hand)
+
+    def _part_with(self, hand: RayHand, how: str | None = None) -> None:
+        """A worker has ended, by a death where it is said how: enter it, and draw the consequences."""
+        if not hand.alive:
+            return
+        hand.alive = False
+        name = hand.worker.name
+        hand.died = how is not None and not hand.killed and not hand.slot.state.ended
+        last = None
+        if how is not None and not hand.slot.state.ended:
+            goes_on = hand.died and self._stop.at is None and self._plan.on_death.policy is not OnDeath.FAIL
+            last = self._bury(hand, hand_out=goes_on)
+        failed = hand.slot.state is State.FAILED
+        why = hand.overdue or how
+        ended = {"exit_code": 1 if failed else 0} if how is None else {"signal": "SIGKILL"}
+        self._enter_exit(hand, **ended, **({"why": why} if why else {}))
+        if failed:
+            self._order_stop(Status.FAILED, f"{name} failed")
+        elif hand.died:
+            self._answer_death(hand, why or "", last)
+        if self._stop.at is None and hand.worker.group.source is not None and not hand.replaced:
+            self._dismiss_writers(hand.worker.group.source)
+
+    def _bury(self, hand: RayHand, *, hand_out: bool) -> str | None:
+        """Take stock of a dead worker; the id of the item it was at."""
+        worker, group = hand.worker, hand.worker.group
+        target, source = self._queues.get(group.target or ""), self._queues.get(group.source or "")
+        held = 0
+        for queue in (target, source):
+            if queue is not None:
+                remains = queue.bury(*hand.holder)
+                self._write(hand, remains.chunks)
+                held += len(remains.hand)
+        # Items are worked off in order: the first that is not done is the one it was at.
+        hand.slot.words[hand.slot.base + TAKEN] = min(held, 1)
+        aside = len(self._recovery.aside)
+        left = self._recovery.bury(worker, hand.incarnation, hand.slot, hand_out=hand_out)
+        if target is not None:
+            self._recovery.decide(target.plan.name, [], target.begun(*hand.holder))
+        if source is not None:
+            source.forget(len(self._recovery.aside) - aside)
+        return left.last(worker)
+
+    def _answer_death(self, hand: RayHand, how: str, last: str | None) -> None:
+        """What `Supervisor` does, for an actor."""
+        name, policy = hand.worker.name, self._plan.on_death
+        held = last if hand.worker.group.source is not None else None
+        why = f"{name} {how} {f'with {held} in hand' if held else f'while {hand.slot.state.name.lower()}'}"
+        self._chronicle.add("worker.died", "error", worker=name, incarnation=hand.incarnation, why=why, item=last)
+        if self._stop.at is not None:
+            return
+        if policy.policy is OnDeath.FAIL:
+            self._order_stop(Status.FAILED, why)
+        elif policy.policy is OnDeath.CONTINUE:
+            if hand.worker.group.target is not None and not hand.slot.closed:
+                self._queues[hand.worker.group.target].leave(hand.worker.index)
+        elif hand.slot.closed:
+            pass  # all its puts are behind it: nothing is left to do
+        elif hand.incarnation > policy.max_restarts:
+            self._order_stop(Status.FAILED, f"{why}{policy.used_up}")
+        else:
+            hand.replaced = True
+            incarnation = hand.incarnation + 1
+            self._chronicle.add("worker.restart", "warning", worker=name, incarnation=incarnation, why=why)
+            hand.slot.begin_again()
+            self._start(hand.worker, incarnation, self._recovery.resume(hand.worker))
+
+    def _dismiss_writers(self, queue: str) -> None:
+        """Once every reader of a queue has ended, whoever still puts there is stopped."""
+        current = [hand for hand in self._hands if not hand.replaced]
+        readers = [hand for hand in current if hand.worker.group.source == queue]
+        if any(hand.alive for hand in readers):
+            return
+        dead = [hand for hand in readers if hand.died]
+        writing = [h for h in current if h.alive and h.worker.group.target == queue and not h.slot.closed]
+        if dead and (writing or self._queues[queue].depth() or self._recovery.pending(queue)):
+            self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
+        self._tell_to_stop(writing)
+
+    def _look_for_lost_brokers(self) -> None:
+        for name, queue in self._queues.items():
+            if queue.lost is not None:
+                self._order_stop(Status.FAILED, f"the broker of queue {name} {queue.lost}, and what it held is lost")
+
+    def _look_for_the_hung(self) -> None:
+        """Stop a run in which nothing moves; kill who works on an item for too long."""
+        living = [hand for hand in self._hands if hand.alive]
+        if self._board.zero and self._stillness.is_too_long(hand.slot for hand in living):
+            waits = [self._waiting(hand) for hand in living]
+            why = standstill(self._plan.hang_after_ns, waits)
+            self._chronicle.add("hang", "error", why=why, workers=waits)
+            self._order_stop(Status.FAILED, why)
+        for hand in living:
+            hand.watch_item()
+
+    def _waiting(self, hand: RayHand) -> dict[str, Any]:
+        journal = self._live.folder / f"{hand.worker.name}.{hand.incarnation}.journal"
+        return waiting(hand.worker, hand.slot, journal, None)
+
+    def _look_whether_steady(self, steadiness: Steadiness) -> None:
+        """See `Supervisor`."""
+        if steadiness.look(monotonic_ns() - self._board.zero, self._board.done(self._plan)):
+            self._chronicle.add("steady", **steadiness.about)
+            for hand in self._hands:
+                if hand.alive and hand.worker.group.role is Role.PRODUCER:
+                    hand.tell_to_finish()
+
+    # --- stopping
+
+    def _order_stop(self, status: Status, reason: str) -> None:
+        if self._stop.order(status, reason):
+            self._pass_on_stop()
+
+    def _pass_on_stop(self) -> None:
+        for queue in self._queues.values():
+            queue.stop()
+        for hand in self._hands:
+            if hand.alive:
+                hand.tell_to_stop()
+
+    def _tell_to_stop(self, hands: list[RayHand]) -> None:
+        for hand in hands:
+            hand.tell_to_stop()
+        by_queue: dict[str, list[Holder]] = {}
+        for hand in hands:  # a stage may wait at the one it gets from
+            for queue in filter(None, (hand.worker.group.source, hand.worker.group.target)):
+                by_queue.setdefault(queue, []).append(hand.holder)
+        for queue, holders in by_queue.items():
+            self._queues[queue].stop(holders)
+
+    def _enforce(self) -> None:
+        """Kill who was told to stop and has used up the grace."""
+        for hand in self._hands:
+            if hand.alive and not hand.killed and hand.told_at is not None:
+                calling = hand.slot.state is State.CALLING
+                if overdue(hand.told_at, calling=calling):
+                    hand.kill()
+
+    def _kill_all(self) -> None:
+        for hand in self._hands:
+            if hand.alive:
+                hand.kill()
+
+    def _enter_exit(self, hand: RayHand, **how: Any) -> None:
+        puts, gets = hand.before
+        self._chronicle.add(
+            "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
+            **hand.about, **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
+        )  # fmt: skip
+
+
+def _options(placement: Placement) -> dict[str, Any]:
+    """How Ray is told where an actor may be."""
+    return {
+        "num_cpus": placement.num_cpus,
+        "resources": dict(placement.resources),
+        "scheduling_strategy": "SPREAD" if placement.spread else "DEFAULT",
+    }
+
+
+def _how(error: RayError) -> str:
+    """In words, how an actor died, of which Ray tells at length."""
+    text = str(error)
+    if "node has died" in text or "node died" in text:
+        return "died with its node"
+    return "was killed, or crashed"

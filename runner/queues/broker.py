@@ -1,0 +1,360 @@
+"""The broker of a queue between machines: one actor that holds the items, and answers for them until they are done.
+
+    writer --put, blocking--> [ items ] --get, blocking--> leases of a reader --settled--> gone
+                                  ^                             |
+    supervisor --offer------------+--------- bury --------------+   a dead reader's leases are handed out again
+
+An item is leased to the reader that got it and gone only when that reader says it is done, or set aside. Readers work
+their items off in order, so a number says which.
+
+**Reports.** With each call comes what the worker has to tell since the last one: records of its journal, its words of
+the board, how many items it has settled. What belongs together arrives together, whoever dies when: an item that counts
+as settled has its `done` among the records. The supervisor collects the records; they are kept here until its next call
+says that they have arrived, and in the worker until an answer says so, in case the broker dies.
+
+**The dead.** Once a worker is buried, nothing it says counts any more, also when only its node's connection is dead.
+
+**The end** of the stream comes when every writer has closed, nothing is left, and nothing is leased that could come
+back. Everybody who waits is woken by what they wait for, by the order to stop, or by their burial.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, NamedTuple, TypeAlias
+
+Holder: TypeAlias = tuple[int, int]
+"""An incarnation of a worker: its index in the plan, and which one, from 1."""
+Chunk: TypeAlias = tuple[int, bytes]
+"""Records of one journal, with the offset in it where they begin."""
+
+_MOST_KEPT: Final = 1 << 25
+"""Bytes of records that are kept for the supervisor before workers have to wait for it."""
+
+
+class Report(NamedTuple):
+    """What a worker tells.
+
+    Attributes:
+        number: From 0; reports are heeded in this order.
+        chunk: Records since the last report.
+        words: Its words of the board.
+        settled: Items this incarnation has got and done or set aside, by the records up to here.
+        gets: Items it has got by the records up to here.
+    """
+
+    number: int
+    chunk: Chunk
+    words: tuple[int, ...]
+    settled: int
+    gets: int
+
+
+class Verdict(IntEnum):
+    """Whether a call was obeyed."""
+
+    DONE = 0
+    STOPPED = 1
+    BURIED = 2
+
+
+class Reply(NamedTuple):
+    """The answer to a worker.
+
+    Attributes:
+        verdict: Whether it was obeyed.
+        confirmed: Up to which offset the supervisor has the worker's records.
+        count: How many tickets of a put were taken.
+        tickets: What a get gives; none at the stream's end.
+    """
+
+    verdict: Verdict
+    confirmed: int = 0
+    count: int = 0
+    tickets: tuple[bytes, ...] = ()
+
+
+class Collected(NamedTuple):
+    """The answer to the supervisor.
+
+    Attributes:
+        number: To be given with the next call.
+        depth: Items in the queue.
+        chunks: Records by whose they are.
+        words: The last known words of the board of whoever has reported.
+    """
+
+    number: int
+    depth: int
+    chunks: list[tuple[Holder, Chunk]]
+    words: list[tuple[Holder, tuple[int, ...]]]
+
+
+class Remains(NamedTuple):
+    """What a dead worker leaves here.
+
+    Attributes:
+        hand: What it had got and not settled, in order.
+        begun: What it had put and not yet reported.
+        chunks: Its records as far as the supervisor may not have them.
+    """
+
+    hand: list[bytes]
+    begun: list[bytes]
+    chunks: list[Chunk]
+
+
+@dataclass(slots=True)
+class _Account:
+    """What is known of one incarnation."""
+
+    leases: deque[bytes] = field(default_factory=deque)
+    begun: deque[bytes] = field(default_factory=deque)
+    put: int = 0
+    handed: int = 0
+    gets: int = 0
+    settled: int = 0
+    ahead: bool = False
+    stopped: bool = False
+    buried: bool = False
+    expected: int = 0
+    early: dict[int, Report] = field(default_factory=dict)
+    chunks: deque[Chunk] = field(default_factory=deque)
+    given: int = 0
+    confirmed: int = 0
+    words: tuple[int, ...] = ()
+    fresh: bool = False
+
+    @property
+    def waiting(self) -> int:
+        """Items it was handed ahead of time and has not begun to get."""
+        return max(0, self.handed - self.gets) if self.ahead and not self.buried else 0
+
+
+class Broker:
+    """See above; every method runs in one event loop, and is interrupted only where it waits.
+
+    Args:
+        maxsize: Largest number of items in the queue; 0: no bound.
+        writers: Workers that will put.
+    """
+
+    def __init__(self, maxsize: int, writers: int) -> None:
+        self._bound = maxsize or float("inf")
+        self._items: deque[bytes] = deque()
+        self._accounts: dict[Holder, _Account] = {}
+        self._writing = writers
+        self._closed: set[int] = set()
+        self._leased = 0
+        self._owed = 0
+        self._stopped = False
+        self._precedence = False
+        self._ahead = 0
+        self._kept = 0
+        self._answers = 0
+        lock = asyncio.Lock()
+        self._filled = asyncio.Condition(lock)
+        self._room = asyncio.Condition(lock)
+
+    async def put(self, holder: Holder, tickets: list[bytes], logged: int, report: Report | None) -> Reply:
+        """Take the first of the tickets, once there is room for one.
+
+        Args:
+            holder: Who puts.
+            tickets: What.
+            logged: How many puts into this queue its records account for that are safe.
+            report: Of a worker that reports to this broker.
+        """
+        account = await self._heard(holder, report)
+        self._forget_begun(account, logged)
+        async with self._room:
+            while not self._is_out(account) and (self._has_no_room() or self._kept > _MOST_KEPT):
+                await self._room.wait()
+            if self._is_out(account):
+                return self._refusal(account)
+            count = int(min(len(tickets), self._bound - self._depth()))
+            self._items.extend(tickets[:count])
+            account.begun.extend(tickets[:count])
+            account.put += count
+            self._filled.notify(count)
+        return Reply(Verdict.DONE, account.confirmed, count)
+
+    async def get(self, holder: Holder, limit: int, ahead: bool, report: Report | None) -> Reply:
+        """Lease up to `limit` items, as soon as there is one; none at the stream's end.
+
+        Args:
+            holder: Who gets.
+            limit: Largest number.
+            ahead: Whether the worker may begin to get them later: until then they take up room in the queue.
+            report: What it has to tell.
+        """
+        account = await self._heard(holder, report)
+        account.ahead |= ahead
+        async with self._filled:
+            while not self._is_out(account) and (self._has_nothing() or self._kept > _MOST_KEPT):
+                await self._filled.wait()
+            if self._is_out(account):
+                return self._refusal(account)
+            taken = tuple(self._items.popleft() for _ in range(min(limit, len(self._items))))
+            account.leases.extend(taken)
+            account.handed += len(taken)
+            self._leased += len(taken)
+            if account.ahead:
+                self._ahead += len(taken)
+            else:
+                self._room.notify(len(taken))
+        return Reply(Verdict.DONE, account.confirmed, 0, taken)
+
+    async def note(self, holder: Holder, report: Report) -> Reply:
+        """Take a report."""
+        account = await self._heard(holder, report)
+        return Reply(Verdict.BURIED if account.buried else Verdict.DONE, account.confirmed)
+
+    async def close(self, holder: Holder, logged: int, report: Report | None) -> Reply:
+        """The worker puts no more."""
+        account = await self._heard(holder, report)
+        self._forget_begun(account, logged)
+        if account.buried:
+            return self._refusal(account)
+        await self.leave(holder[0])
+        return Reply(Verdict.DONE, account.confirmed)
+
+    async def leave(self, worker: int) -> None:
+        """Neither this worker nor a replacement puts any more."""
+        async with self._filled:
+            if worker not in self._closed:
+                self._closed.add(worker)
+                self._writing -= 1
+            self._wake_at_the_end()
+
+    async def collect(self, number: int) -> Collected:
+        """What is new for the supervisor, who has the answer of this number, and with it all before."""
+        if number == self._answers:
+            await self._confirm()
+        self._answers += 1
+        chunks: list[tuple[Holder, Chunk]] = []
+        words: list[tuple[Holder, tuple[int, ...]]] = []
+        for holder, account in self._accounts.items():
+            chunks += [(holder, chunk) for chunk in account.chunks if chunk[0] >= account.given]
+            if account.chunks:
+                account.given = _end_of(account.chunks[-1])
+            if account.fresh:
+                words.append((holder, account.words))
+                account.fresh = False
+        return Collected(self._answers, len(self._items), chunks, words)
+
+    async def _confirm(self) -> None:
+        """The supervisor has all it was given."""
+        crowded = self._kept > _MOST_KEPT
+        for account in self._accounts.values():
+            account.confirmed = account.given
+            while account.chunks and _end_of(account.chunks[0]) <= account.confirmed:
+                self._kept -= len(account.chunks.popleft()[1])
+        if crowded and self._kept <= _MOST_KEPT:
+            await self._wake_all()
+
+    async def bury(self, holder: Holder) -> Remains:
+        """Heed nothing that this incarnation still says, and tell what it leaves."""
+        account = self._accounts.setdefault(holder, _Account())
+        self._ahead -= account.waiting
+        account.buried = True
+        hand, begun = list(account.leases), list(account.begun)
+        account.leases.clear()
+        account.begun.clear()
+        self._leased -= len(hand)
+        self._owed += len(hand)
+        await self._wake_all()
+        return Remains(hand, begun, list(account.chunks))
+
+    async def offer(self, tickets: list[bytes]) -> int:
+        """Put the first of these, which a dead worker had in hand, as far as there is room; returns how many."""
+        async with self._filled:
+            count = int(max(0, min(len(tickets), self._bound - self._depth())))
+            self._items.extend(tickets[:count])
+            self._owed -= count
+            self._precedence = count < len(tickets)
+            self._filled.notify(count)
+            if not self._precedence:
+                self._room.notify_all()
+        return count
+
+    async def forget(self, count: int) -> None:
+        """So many items that dead workers had in hand are not handed out again."""
+        async with self._filled:
+            self._owed -= count
+            self._wake_at_the_end()
+
+    async def stop(self, holders: list[Holder] | None) -> None:
+        """These, or all there ever are, neither put nor get any more; what they report is heeded."""
+        if holders is None:
+            self._stopped = True
+        for holder in holders or ():
+            self._accounts.setdefault(holder, _Account()).stopped = True
+        await self._wake_all()
+
+    def _depth(self) -> int:
+        """Items that take up room."""
+        return len(self._items) + self._ahead
+
+    def _has_no_room(self) -> bool:
+        return self._precedence or self._depth() >= self._bound
+
+    def _has_nothing(self) -> bool:
+        """Whether there is nothing to give, and something may come."""
+        return not self._items and not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        return not (self._items or self._writing or self._leased or self._owed)
+
+    def _is_out(self, account: _Account) -> bool:
+        return self._stopped or account.stopped or account.buried
+
+    def _refusal(self, account: _Account) -> Reply:
+        return Reply(Verdict.BURIED if account.buried else Verdict.STOPPED, account.confirmed)
+
+    def _wake_at_the_end(self) -> None:
+        if self._has_ended():
+            self._filled.notify_all()
+
+    async def _wake_all(self) -> None:
+        async with self._filled:
+            self._filled.notify_all()
+            self._room.notify_all()
+
+    async def _heard(self, holder: Holder, report: Report | None) -> _Account:
+        """The account, after what is reported, and all that was waiting for it."""
+        account = self._accounts.get(holder)
+        if account is None:
+            account = self._accounts[holder] = _Account()
+        if report is not None and not account.buried:
+            account.early[report.number] = report
+            waiting = account.waiting
+            while (now := account.early.pop(account.expected, None)) is not None:
+                account.expected += 1
+                self._enter(account, now)
+            self._ahead += account.waiting - waiting
+            if self._has_ended() or account.waiting < waiting:
+                await self._wake_all()
+        return account
+
+    def _enter(self, account: _Account, report: Report) -> None:
+        if report.chunk[1]:
+            account.chunks.append(report.chunk)
+            self._kept += len(report.chunk[1])
+        for _ in range(report.settled - account.settled):
+            account.leases.popleft()
+        self._leased -= report.settled - account.settled
+        account.settled, account.gets = report.settled, report.gets
+        account.words, account.fresh = report.words, True
+
+    def _forget_begun(self, account: _Account, logged: int) -> None:
+        """Let go of puts that the worker's records account for."""
+        while account.begun and account.put - len(account.begun) < logged:
+            account.begun.popleft()
+
+
+def _end_of(chunk: Chunk) -> int:
+    return chunk[0] + len(chunk[1])
