@@ -24,7 +24,7 @@ def test_everything_is_looked_at(tmp_path: Path, capfd: pytest.CaptureFixture[st
     found = {each["name"]: each for each in document["findings"]}
     assert list(found) == [
         "python", "system", "cores", "load", "start by fork", "start by forkserver", "start by spawn", "open files",
-        "processes", "memory", "pipes", "clock", "oversleep", "disk",
+        "processes", "memory", "pipes", "clock", "oversleep", "disk", "ray",
     ]  # fmt: skip
     assert all(each["shown"] and each["advice"] for each in found.values())
     assert found["cores"]["values"]["usable"] == len(os.sched_getaffinity(0))

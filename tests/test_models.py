@@ -174,7 +174,7 @@ def test_the_resolved_yaml_is_complete_and_in_order() -> None:
     text = to_yaml(loads("producers: {p: {items: 2, sleep: 1ms}}\nconsumers: {c: {call: 'a:b'}}", source="x"))
     assert text == (
         "name: text\nseed: 0\ntime_scale: 1.0\nwarmup: 0.0\nengine: processes\nstart_method: forkserver\n"
-        "queues:\n  main:\n    kind: pipe\n    maxsize: 0\n    batch: 1\n"
+        "address: auto\nqueues:\n  main:\n    kind: pipe\n    maxsize: 0\n    batch: 1\n"
         "producers:\n  p:\n    count: 1\n    to: main\n    items: {start: 0, stop: 2, step: 1, share: each}\n"
         "    payload: 0\n    sleep: 0.001\n    pacing: closed\n"
         "consumers:\n  c:\n    count: 1\n    from: main\n    call: a:b\n"

@@ -18,6 +18,7 @@ class EngineName(StrEnum):
     PROCESSES = "processes"
     THREADS = "threads"
     SIMULATION = "simulation"
+    RAY = "ray"
 
 
 ConfigFile: TypeAlias = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file; - is standard input.")]
@@ -50,7 +51,8 @@ TimeScale: TypeAlias = Annotated[
     typer.Option(min=0, metavar="X", show_default=False, help="Multiply every sleep and busy time."),
 ]
 EngineOption: TypeAlias = Annotated[
-    EngineName | None, typer.Option("--engine", show_default=False, help="What executes the plan.")
+    EngineName | None,
+    typer.Option("--engine", show_default=False, help="What executes the plan; ray needs mprun[ray]."),
 ]
 Out: TypeAlias = Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The parent of run directories.")]
 Runs: TypeAlias = Annotated[str, typer.Option("--out", metavar="DIR", help="The parent of run directories.")]

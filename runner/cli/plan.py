@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runner.cli import theory
+from runner.cli import cluster, theory
 from runner.cli.options import AsJson, ConfigFile, EngineOption, Seed, Settings, TimeScale, load_config, overrides
 from runner.cli.streams import console, put_out
 from runner.errors import UsageError
@@ -78,6 +78,8 @@ def document(plan: Plan, prediction: Prediction) -> dict[str, Any]:
         "seed": plan.seed,
         "engine": plan.engine,
         "start_method": plan.start_method,
+        "address": plan.address,
+        "cluster": cluster.document(plan),
         "time_scale": plan.time_scale,
         "duration_s": None if plan.duration_ns is None else plan.duration_ns / 1e9,
         "timeout_s": None if plan.timeout_ns is None else plan.timeout_ns / 1e9,
@@ -105,14 +107,21 @@ def _tables(plan: Plan, prediction: Prediction) -> Iterable[Table | str]:
 
     bound = shortest(plan)
     basis = "from the draws of this seed" if bound.exact else "from the means of the laws"
-    yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {plan.engine} ({plan.start_method})"
+    yield f"{plan.name}: {plan.size} workers, seed {plan.seed}, {_engine(plan)}"
     yield _groups(plan, prediction)
     yield _queues(plan, prediction)
+    if plan.engine == "ray":
+        yield cluster.drawn(plan)
     yield from theory.parts(theory.theory(plan))
     yield (
         f"takes at least {duration(bound.seconds)}: {bound.reason} ({basis})\n{_told(prediction)}\n"
         f"plan_digest   {plan.plan_digest}\nconfig_digest {plan.config_digest}"
     )
+
+
+def _engine(plan: Plan) -> str:
+    how = {"processes": plan.start_method, "ray": plan.address}.get(plan.engine)
+    return plan.engine if how is None else f"{plan.engine} ({how})"
 
 
 def _told(prediction: Prediction) -> str:

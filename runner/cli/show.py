@@ -98,6 +98,12 @@ def doubts(log: Path, verdict: Verdict) -> list[str]:
     return lines
 
 
+def _engine(manifest: Mapping[str, Any]) -> str:
+    """The engine, and how it starts a worker where that is a choice."""
+    engine = str(manifest["engine"])
+    return f"{engine} ({manifest['start_method']})" if engine == "processes" else engine
+
+
 def essentials(manifest: Mapping[str, Any]) -> str:
     """Lines with what ran, when and where."""
     cpu, git, versions = manifest["cpu"], manifest["git"], manifest["versions"]
@@ -106,7 +112,7 @@ def essentials(manifest: Mapping[str, Any]) -> str:
         "run": manifest["run"],
         "started": manifest["started"],
         "status": f"{manifest['status']}{': ' + manifest['reason'] if manifest.get('reason') else ''}",
-        "engine": f"{manifest['engine']} ({manifest['start_method']})",
+        "engine": _engine(manifest),
         "command": " ".join(manifest["command_line"]),
         "overrides": json.dumps(manifest["overrides"], ensure_ascii=False) if manifest["overrides"] else "none",
         "plan": manifest["plan_digest"],

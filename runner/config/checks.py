@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_PROCESSES = 4_000
 MOST_SHOWN = 10
+_ENGINES_OF_PROCESSES = ("processes", "ray")
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ def _check_sizes(config: Config, found: Findings) -> None:
     workers = sum(counts.values())
     if workers > MOST_WORKERS:
         found.wrong(f"{max(counts, key=counts.__getitem__)}.count", f"{workers:,} workers; at most {MOST_WORKERS:,}")
-    elif workers > MOST_PROCESSES and config.engine == "processes":
+    elif workers > MOST_PROCESSES and config.engine in _ENGINES_OF_PROCESSES:
         rule = f"at most {MOST_PROCESSES:,}, or {MOST_WORKERS:,} with engine threads or simulation"
         found.wrong(f"{max(counts, key=counts.__getitem__)}.count", f"{workers:,} worker processes; {rule}")
     lengths = {name: length(group, config.files) or 0 for name, group in config.producers.items()}

@@ -79,7 +79,7 @@ def _several(count: int, name: str) -> str:
 def _run(draft: Draft) -> Iterator[str]:
     yield "# Decides every draw: the same seed is the same experiment, whatever executes it."
     yield f"seed: {draft.seed}"
-    yield "# processes, threads (one core for all who compute) or simulation (virtual time)."
+    yield "# processes, threads (one core for all who compute), simulation (virtual time) or ray (a cluster)."
     yield f"engine: {draft.engine}"
     yield "# How a process is started: fork (quickest), forkserver (clean and quick) or spawn."
     yield f"start_method: {draft.start_method}"

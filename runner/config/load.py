@@ -17,6 +17,7 @@ from pydantic_core import ValidationError
 from runner.config import yamlfile
 from runner.config.aims import check_aims
 from runner.config.checks import check
+from runner.config.cluster_names import check_cluster_names
 from runner.config.expectations import check_expectations
 from runner.config.files import Files
 from runner.config.layers import Overrides, extended, overridden, read_map, read_text, reason
@@ -167,6 +168,7 @@ def validated(root: MapNode, stem: str, substitution: Substitution, problems: li
     files = Files()
     check_aims(filled, problems)
     whole = wired(filled, problems)
+    check_cluster_names(whole, problems)
     check_expectations(whole, problems)
     config = _config(whole, files, problems)
     findings = None if config is None else check(config, filled)

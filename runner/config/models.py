@@ -13,14 +13,15 @@ from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, mo
 
 from runner.config import kinds
 from runner.config.calls import CallConfig, Work, WorkConfig
+from runner.config.cluster import Address, Options
 from runner.config.endings import SteadyConfig
 from runner.config.faults import MOST_FAULTS, FaultConfig
 from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
 from runner.config.keys import Keys
 from runner.config.policies import DeathConfig, ErrorConfig
-from runner.config.refusals import Later, Wanted, refuse_below, told
-from runner.config.scalars import Duration, DurationAbove0, Folder, Line, Name, QueueKind, QueueName, Size
+from runner.config.refusals import Wanted, refuse_below, told
+from runner.config.scalars import Duration, DurationAbove0, EngineName, Folder, Line, Name, QueueKind, QueueName, Size
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
 from runner.errors import Problem
@@ -197,10 +198,16 @@ class Config(Keys):
     )
     timeout: Duration | None = Field(None, description="wall clock of the whole run; past it: stopped, exit 1")
     warmup: Duration = Field(0.0, description="left out of the statistics, never of log or audit; not scaled")
-    engine: Annotated[Literal["processes", "threads", "simulation"], Later(("ray",))] = Field(
-        "processes", description="what executes the plan"
-    )
+    engine: EngineName = Field("processes", description="what executes the plan")
     start_method: Literal["forkserver", "fork", "spawn"] = Field("forkserver", description="how processes are started")
+    address: Address = Field(
+        "auto",
+        description="ray: the cluster. auto: the one this machine belongs to, else a local Ray, stopped after; local: "
+        "always that",
+    )
+    engine_options: Options | None = Field(
+        None, description="ray: where actors are placed, what they need, what they prefetch"
+    )
     pythonpath: Annotated[tuple[Folder, ...], Strict(False), MinLen(1)] = Field(
         (), description="folders, relative to the config, from which call may import"
     )

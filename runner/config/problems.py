@@ -30,15 +30,12 @@ from runner.config.nodes import (
     quoted,
     unknown,
 )
-from runner.config.refusals import MOST_ALIKE, Later, Wanted
+from runner.config.refusals import MOST_ALIKE, Wanted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from runner.errors import Problem
-
-LATER = frozenset(["address", "engine_options"])
-"""Keys that a later version brings; until then they are refused like any other."""
 
 
 class _Type(NamedTuple):
@@ -109,7 +106,7 @@ def _message(error: ErrorDetails, place: _Place) -> str:
         case "choice", _:
             return f"wanted the name of a {context['what']}, not {describe(node)}; {choices(context['options'])}"
         case "literal_error", Scalar(value=str(word)):
-            return _no_choice(place, word)
+            return unknown(f"no such choice: {describe(node)}", word, get_args(place.type.bare))
         case "string_too_long", Scalar(value=str(text)):
             return f"wanted {_wanted(place.type)}, not {len(text):,}"
         case "too_short", MapNode():
@@ -117,21 +114,11 @@ def _message(error: ErrorDetails, place: _Place) -> str:
     return f"wanted {_wanted(place.type)}, not {describe(node)}"
 
 
-def _no_choice(place: _Place, word: str) -> str:
-    options = get_args(place.type.bare)
-    later = place.type.find(Later)
-    if later is not None and word in later.words:
-        return f"{word} is not available in this version; {choices(options)}"
-    return unknown(f"no such choice: {describe(place.node)}", word, options)
-
-
 def _unknown_key(place: _Place, key: str, top: type[Keys]) -> Problem:
     assert isinstance(place.node, MapNode)  # noqa: S101 - a key stands in a map
     model = _model(place.type, place.node)
     allowed = () if model is None else (*model.names(), *model.besides)
-    if key in LATER:
-        message = f"not available in this version; {choices(allowed)}"
-    elif home := _home(key, place, top):
+    if home := _home(key, place, top):
         message = f"stands {home}, not here; {choices(allowed)}"
     else:
         message = f"unknown key{did_you_mean(key, allowed) or ';'} {choices(allowed)}"
@@ -139,13 +126,19 @@ def _unknown_key(place: _Place, key: str, top: type[Keys]) -> Problem:
 
 
 def _home(key: str, place: _Place, top: type[Keys]) -> str:
-    """Where a key belongs that is one of the top's or of what stands there by name; empty for all others."""
-    if place.path:
-        return "at the top" if key in top.names() else ""
-    below = {name: _below(_below(place.type, name, place.node), "", place.node).bare for name in top.names()}
-    models = {name: type_ for name, type_ in below.items() if isinstance(type_, type) and issubclass(type_, Keys)}
-    homes = [name for name, model in models.items() if key in model.names()]
-    return f"in {', '.join(homes)}" if homes else ""
+    """Where a key belongs that is the top's, or what stands there by name, or in one map there; else empty."""
+    if place.path and key in top.names():
+        return "at the top"
+    homes = {name: _below(_Type(top), name, place.node) for name in top.names()}
+    if not place.path:
+        homes = {name: _below(type_, "", place.node) if _is_map(type_) else type_ for name, type_ in homes.items()}
+    models = {name: _model(type_, MapNode(place.node.mark, {})) for name, type_ in homes.items()}
+    named = [name for name, model in models.items() if model is not None and key in model.names()]
+    return f"in {', '.join(named)}" if named else ""
+
+
+def _is_map(type_: _Type) -> bool:
+    return get_origin(type_.bare) is dict
 
 
 def _missing(place: _Place, key: str) -> Problem:

@@ -17,13 +17,6 @@ class Wanted:
     wanted: str
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """Annotation: words that a later version brings; until then they are refused."""
-
-    words: tuple[str, ...]
-
-
 def refused(wanted: str) -> PydanticCustomError:
     """Something else is wanted than what stands there."""
     return PydanticCustomError("wanted", "wanted {wanted}", {"wanted": wanted})

@@ -20,7 +20,8 @@ _DENSE = 20_000
 """From so many characters on, nobody reads it, and indentation might make the text too large to be loaded again."""
 _GROUPS = ("producers", "stages", "consumers")
 _NO_PART_OF_THE_EXPERIMENT = {
-    "name", "description", "timeout", "engine", "start_method", "pythonpath", "cores", "hang_after", "expect",
+    "name", "description", "timeout", "engine", "start_method", "address", "engine_options", "pythonpath", "cores",
+    "hang_after", "expect",
 }  # fmt: skip
 
 

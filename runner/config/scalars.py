@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
@@ -156,6 +156,7 @@ _LINE = "a line of text of at most 100 characters"
 _ABOVE_0 = "seconds from 1e-9 to 1e8, or such as 250us, 10ms, 1.5s, 2m, 1h"
 DURATION_WANTED = "seconds from 0 to 1e8, or such as 250us, 10ms, 1.5s, 2m, 1h"
 
+EngineName = Literal["processes", "threads", "simulation", "ray"]
 Int64 = Annotated[int, Ge(-(1 << 63)), Le((1 << 63) - 1), Wanted("a whole number within 64 bits")]
 Duration = Annotated[
     float,

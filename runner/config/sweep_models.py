@@ -7,7 +7,7 @@ from pydantic import Field, Strict
 
 from runner.config.keys import Keys
 from runner.config.refusals import Wanted
-from runner.config.scalars import Line
+from runner.config.scalars import EngineName, Line
 
 MOST_REPEATS = 10_000
 _PATHS = "a map from paths to lists of values, such as {consumers.consume.count: [1, 2, 4]}"
@@ -33,7 +33,7 @@ class SweepConfig(Keys):
         (), description="combinations that are left out"
     )
     repeat: int = Field(1, ge=1, le=MOST_REPEATS, description="runs of each cell; repeat r has the seed + r")
-    engine: Literal["processes", "threads", "simulation"] | None = Field(None, description="default: the base's")
+    engine: EngineName | None = Field(None, description="default: the base's")
     order: Literal["shuffled", "declared"] = Field("shuffled", description="of the runs")
     expect: Annotated[dict[str, Any], Wanted("a map from metrics to bounds")] = Field(
         {}, description="bounds for every cell, besides the base's"

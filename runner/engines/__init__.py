@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from runner.engines.contract import Engine
 
-ENGINES: Final = {"processes": "runner.engines.processes", "threads": "runner.engines.threads"}
+ENGINES: Final = {
+    "processes": "runner.engines.processes",
+    "threads": "runner.engines.threads",
+    "ray": "runner.engines.ray",
+}
 """Name in the config → the module whose `run` is the engine."""
 
 

@@ -17,6 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -80,6 +81,7 @@ def findings(folder: Path) -> Iterator[Finding]:
     yield _clock()
     yield _oversleep()
     yield _disk(folder)
+    yield _ray()
 
 
 def _python() -> Finding:
@@ -289,6 +291,16 @@ def _disk(folder: Path) -> Finding:
     events = free // 1000
     level = Level.OK if free >= 1 << 30 else Level.NOTE
     return Finding("disk", level, shown, f"for some {events:,} items, at 1 kB of log and journal each", values)
+
+
+def _ray() -> Finding:
+    try:
+        version = metadata.version("ray")  # it is found, and not imported: that alone takes a second
+    except metadata.PackageNotFoundError:
+        advice = "engine ray needs it (pip install 'mprun[ray]'); all others do not"
+        return Finding("ray", Level.OK, "not installed", advice, {"version": None})
+    return Finding("ray", Level.OK, version, "for the engine ray: actors on this machine or on a cluster",
+                   {"version": version})  # fmt: skip
 
 
 def _number(path: str) -> int | None:

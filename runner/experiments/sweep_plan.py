@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runner.config.sweeps import SweepFile
     from runner.errors import Problem
 
-_BESIDES: Final = ("engine", "start_method", "timeout", "hang_after", "expect")
+_BESIDES: Final = ("engine", "start_method", "address", "engine_options", "timeout", "hang_after", "expect")
 """Keys that make no other experiment, and may make other rows."""
 
 

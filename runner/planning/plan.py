@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from runner.config.bounds import Bound
     from runner.planning.draws import Sampler
+    from runner.planning.placement import ClusterPlan
 
 
 class Role(StrEnum):
@@ -256,6 +257,8 @@ class Plan:
         seed: Of all draws.
         engine: What executes it.
         start_method: How the engine `processes` starts a worker.
+        address: The cluster of the engine `ray`: `auto`, `local`, `ray://host:port` or `host:port`.
+        cluster: Where the engine `ray` places workers and queues.
         duration_ns: Producers stop after it; None: when their items end.
         steady: Producers stop once it holds.
         timeout_ns: The run is stopped after it.
@@ -278,6 +281,8 @@ class Plan:
     time_scale: float
     engine: str
     start_method: str
+    address: str
+    cluster: ClusterPlan
     duration_ns: int | None
     steady: SteadyRule | None
     timeout_ns: int | None

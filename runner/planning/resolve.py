@@ -17,6 +17,7 @@ from runner.config.models import CallConfig, CallItems, FileItems, RangeItems, V
 from runner.config.simulable import SIMULATION
 from runner.planning import plan as planned
 from runner.planning.draws import sampler
+from runner.planning.placement import cluster_plan
 from runner.planning.plan import (
     Act,
     DeathPolicy,
@@ -59,6 +60,8 @@ def plan(config: Config) -> Plan:
         time_scale=config.time_scale,
         engine=config.engine,
         start_method=config.start_method,
+        address=config.address,
+        cluster=cluster_plan(config),
         duration_ns=config.duration_ns,
         steady=_steady(config),
         timeout_ns=config.timeout_ns,
