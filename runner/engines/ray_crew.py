@@ -145,7 +145,7 @@ class Crew:
             self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,
         )  # fmt: skip
         options = _options(self._plan.cluster.group(group.name))
-        actor = ray.remote(RayWorker).options(concurrency_groups={"orders": 1}, **options).remote(job)
+        actor = ray.remote(concurrency_groups={"orders": 1})(RayWorker).options(**options).remote(job)
         hand = RayHand(worker, incarnation, slot, actor, (slot.puts, slot.gets))
         self._hands.append(hand)
         self._holders[hand.holder] = hand
