@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_PROCESSES = 4_000
 MOST_SHOWN = 10
+MOST_IN_A_WRITE = 128
+"""Items that one write or read between processes carries; elsewhere no system call stands behind it."""
 _ENGINES_OF_PROCESSES = ("processes", "ray")
 
 
@@ -48,6 +50,7 @@ def check(config: Config, root: Node) -> Findings:
     _check_counts(config, found)
     _check_warmup(config, found)
     _check_sizes(config, found)
+    _check_batches(config, found)
     _check_ends(config, found)
     for path, message in obstacles(config) if config.engine == SIMULATION else ():
         found.wrong(path, message)
@@ -70,6 +73,13 @@ def _check_counts(config: Config, found: Findings) -> None:
         if policies.policy != policy and isinstance(written, MapNode) and written.has(count):
             message = f"means nothing beside policy {policies.policy}; it counts for {policy} alone"
             found.doubtful(f"{key}.{count}", message)
+
+
+def _check_batches(config: Config, found: Findings) -> None:
+    for name, queue in config.queues.items() if config.engine == "processes" else ():
+        if queue.batch > MOST_IN_A_WRITE:
+            message = f"{queue.batch:,} is too large; at most {MOST_IN_A_WRITE} with engine processes"
+            found.wrong(f"queues.{name}.batch", message)
 
 
 def _check_warmup(config: Config, found: Findings) -> None:

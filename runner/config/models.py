@@ -79,7 +79,9 @@ class QueueConfig(Keys):
         le=SEMAPHORE_MAX,
         description="so many items it may hold; 0: no declared bound. pipe: at most 32,768, with batch at most 16,384",
     )
-    batch: int = Field(1, ge=1, le=128, description="so many items one write or read may carry")
+    batch: int = Field(
+        1, ge=1, le=4_096, description="so many items one write or read may carry; engine processes: at most 128"
+    )
 
     @model_validator(mode="after")
     def _holds_what_it_declares(self) -> "QueueConfig":
