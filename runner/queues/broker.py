@@ -1,8 +1,10 @@
 """The broker of a queue between machines: one actor that holds the items, and answers for them until they are done.
 
-    writer --put, blocking--> [ items ] --get, blocking--> leases of a reader --settled--> gone
-                                  ^                             |
-    supervisor --offer------------+--------- bury --------------+   a dead reader's leases are handed out again
+    writer --put--> [ items ] --get--> leases of a reader --settled--> gone
+                        ^                     |
+    supervisor --offer--+-------- bury -------+    a dead reader's leases are handed out again
+
+A put waits for room and a get for an item: what they give is a future, answered in the order in which they came.
 
 An item is leased to the reader that got it and gone only when that reader says it is done, or set aside. Readers work
 their items off in order, so a number says which.
@@ -134,8 +136,25 @@ class _Account:
         return max(0, self.handed - self.gets) if self.ahead and not self.buried else 0
 
 
+@dataclass(slots=True)
+class _Waiter:
+    """A put or get that is not answered.
+
+    Attributes:
+        account: Whose.
+        answer: Where the reply goes.
+        tickets: What is put.
+        limit: How many are got.
+    """
+
+    account: _Account
+    answer: asyncio.Future[Reply]
+    tickets: list[bytes]
+    limit: int = 0
+
+
 class Broker:
-    """See above; every method runs in one event loop, and is interrupted only where it waits.
+    """See above; it lives in an event loop, and nothing in it takes long.
 
     Args:
         maxsize: Largest number of items in the queue; 0: no bound.
@@ -146,20 +165,19 @@ class Broker:
         self._bound = maxsize or float("inf")
         self._items: deque[bytes] = deque()
         self._accounts: dict[Holder, _Account] = {}
+        self._putters: deque[_Waiter] = deque()
+        self._getters: deque[_Waiter] = deque()
         self._writing = writers
         self._closed: set[int] = set()
         self._leased = 0
         self._owed = 0
-        self._stopped = False
-        self._precedence = False
         self._ahead = 0
         self._kept = 0
+        self._stopped = False
+        self._precedence = False
         self._answers = 0
-        lock = asyncio.Lock()
-        self._filled = asyncio.Condition(lock)
-        self._room = asyncio.Condition(lock)
 
-    async def put(self, holder: Holder, tickets: list[bytes], logged: int, report: Report | None) -> Reply:
+    def put(self, holder: Holder, tickets: list[bytes], logged: int, report: Report | None) -> asyncio.Future[Reply]:
         """Take the first of the tickets, once there is room for one.
 
         Args:
@@ -168,21 +186,11 @@ class Broker:
             logged: How many puts into this queue its records account for that are safe.
             report: Of a worker that reports to this broker.
         """
-        account = await self._heard(holder, report)
+        account = self._heard(holder, report)
         self._forget_begun(account, logged)
-        async with self._room:
-            while not self._is_out(account) and (self._has_no_room() or self._kept > _MOST_KEPT):
-                await self._room.wait()
-            if self._is_out(account):
-                return self._refusal(account)
-            count = int(min(len(tickets), self._bound - self._depth()))
-            self._items.extend(tickets[:count])
-            account.begun.extend(tickets[:count])
-            account.put += count
-            self._filled.notify(count)
-        return Reply(Verdict.DONE, account.confirmed, count)
+        return self._queue(self._putters, _Waiter(account, _future(), tickets))
 
-    async def get(self, holder: Holder, limit: int, ahead: bool, report: Report | None) -> Reply:
+    def get(self, holder: Holder, limit: int, ahead: bool, report: Report | None) -> asyncio.Future[Reply]:
         """Lease up to `limit` items, as soon as there is one; none at the stream's end.
 
         Args:
@@ -191,31 +199,23 @@ class Broker:
             ahead: Whether the worker may begin to get them later: until then they take up room in the queue.
             report: What it has to tell.
         """
-        account = await self._heard(holder, report)
+        account = self._heard(holder, report)
         account.ahead |= ahead
-        async with self._filled:
-            while not self._is_out(account) and (self._has_nothing() or self._kept > _MOST_KEPT):
-                await self._filled.wait()
-            if self._is_out(account):
-                return self._refusal(account)
-            taken = tuple(self._items.popleft() for _ in range(min(limit, len(self._items))))
-            account.leases.extend(taken)
-            account.handed += len(taken)
-            self._leased += len(taken)
-            if account.ahead:
-                self._ahead += len(taken)
-            else:
-                self._room.notify(len(taken))
-        return Reply(Verdict.DONE, account.confirmed, 0, taken)
+        return self._queue(self._getters, _Waiter(account, _future(), [], limit))
+
+    def withdraw(self, answer: asyncio.Future[Reply]) -> None:
+        """Nobody waits for this answer any more: what it would give stays in the queue."""
+        answer.cancel()
 
     async def note(self, holder: Holder, report: Report) -> Reply:
         """Take a report."""
-        account = await self._heard(holder, report)
+        account = self._heard(holder, report)
+        self._serve()
         return Reply(Verdict.BURIED if account.buried else Verdict.DONE, account.confirmed)
 
     async def close(self, holder: Holder, logged: int, report: Report | None) -> Reply:
         """The worker puts no more."""
-        account = await self._heard(holder, report)
+        account = self._heard(holder, report)
         self._forget_begun(account, logged)
         if account.buried:
             return self._refusal(account)
@@ -224,16 +224,15 @@ class Broker:
 
     async def leave(self, worker: int) -> None:
         """Neither this worker nor a replacement puts any more."""
-        async with self._filled:
-            if worker not in self._closed:
-                self._closed.add(worker)
-                self._writing -= 1
-            self._wake_at_the_end()
+        if worker not in self._closed:
+            self._closed.add(worker)
+            self._writing -= 1
+        self._serve()
 
     async def collect(self, number: int) -> Collected:
         """What is new for the supervisor, who has the answer of this number, and with it all before."""
         if number == self._answers:
-            await self._confirm()
+            self._confirm()
         self._answers += 1
         chunks: list[tuple[Holder, Chunk]] = []
         words: list[tuple[Holder, tuple[int, ...]]] = []
@@ -244,17 +243,15 @@ class Broker:
             if account.fresh:
                 words.append((holder, account.words))
                 account.fresh = False
+        self._serve()
         return Collected(self._answers, len(self._items), chunks, words)
 
-    async def _confirm(self) -> None:
+    def _confirm(self) -> None:
         """The supervisor has all it was given."""
-        crowded = self._kept > _MOST_KEPT
         for account in self._accounts.values():
             account.confirmed = account.given
             while account.chunks and _end_of(account.chunks[0]) <= account.confirmed:
                 self._kept -= len(account.chunks.popleft()[1])
-        if crowded and self._kept <= _MOST_KEPT:
-            await self._wake_all()
 
     async def bury(self, holder: Holder) -> Remains:
         """Heed nothing that this incarnation still says, and tell what it leaves."""
@@ -266,34 +263,81 @@ class Broker:
         account.begun.clear()
         self._leased -= len(hand)
         self._owed += len(hand)
-        await self._wake_all()
+        self._refuse()
+        self._serve()
         return Remains(hand, begun, list(account.chunks))
 
     async def offer(self, tickets: list[bytes]) -> int:
         """Put the first of these, which a dead worker had in hand, as far as there is room; returns how many."""
-        async with self._filled:
-            count = int(max(0, min(len(tickets), self._bound - self._depth())))
-            self._items.extend(tickets[:count])
-            self._owed -= count
-            self._precedence = count < len(tickets)
-            self._filled.notify(count)
-            if not self._precedence:
-                self._room.notify_all()
+        count = int(max(0, min(len(tickets), self._bound - self._depth())))
+        self._items.extend(tickets[:count])
+        self._owed -= count
+        self._precedence = count < len(tickets)
+        self._serve()
         return count
 
     async def forget(self, count: int) -> None:
         """So many items that dead workers had in hand are not handed out again."""
-        async with self._filled:
-            self._owed -= count
-            self._wake_at_the_end()
+        self._owed -= count
+        self._serve()
 
     async def stop(self, holders: list[Holder] | None) -> None:
         """These, or all there ever are, neither put nor get any more; what they report is heeded."""
-        if holders is None:
-            self._stopped = True
+        self._stopped |= holders is None
         for holder in holders or ():
             self._accounts.setdefault(holder, _Account()).stopped = True
-        await self._wake_all()
+        self._refuse()
+
+    def _queue(self, waiters: deque[_Waiter], waiter: _Waiter) -> asyncio.Future[Reply]:
+        if self._is_out(waiter.account):
+            waiter.answer.set_result(self._refusal(waiter.account))
+        else:
+            waiters.append(waiter)
+        self._serve()
+        return waiter.answer
+
+    def _serve(self) -> None:
+        """Answer whom can be answered, as long as one answer makes way for another."""
+        moved = self._kept <= _MOST_KEPT
+        while moved:
+            moved = False
+            while self._putters and not self._has_no_room():
+                moved |= self._take_from(self._putters.popleft())
+            while self._getters and (self._items or self._has_ended()):
+                moved |= self._give_to(self._getters.popleft())
+
+    def _take_from(self, putter: _Waiter) -> bool:
+        if putter.answer.done():  # withdrawn
+            return False
+        account = putter.account
+        count = int(min(len(putter.tickets), self._bound - self._depth()))
+        tickets = putter.tickets[:count]
+        self._items.extend(tickets)
+        account.begun.extend(tickets)
+        account.put += count
+        putter.answer.set_result(Reply(Verdict.DONE, account.confirmed, count))
+        return True
+
+    def _give_to(self, getter: _Waiter) -> bool:
+        if getter.answer.done():
+            return False
+        account = getter.account
+        taken = tuple(self._items.popleft() for _ in range(min(getter.limit, len(self._items))))
+        account.leases.extend(taken)
+        account.handed += len(taken)
+        self._leased += len(taken)
+        if account.ahead:
+            self._ahead += len(taken)
+        getter.answer.set_result(Reply(Verdict.DONE, account.confirmed, 0, taken))
+        return True
+
+    def _refuse(self) -> None:
+        """Answer those who wait and are not to."""
+        for waiters in (self._putters, self._getters):
+            for waiter in [waiter for waiter in waiters if self._is_out(waiter.account)]:
+                waiters.remove(waiter)
+                if not waiter.answer.done():
+                    waiter.answer.set_result(self._refusal(waiter.account))
 
     def _depth(self) -> int:
         """Items that take up room."""
@@ -301,10 +345,6 @@ class Broker:
 
     def _has_no_room(self) -> bool:
         return self._precedence or self._depth() >= self._bound
-
-    def _has_nothing(self) -> bool:
-        """Whether there is nothing to give, and something may come."""
-        return not self._items and not self._has_ended()
 
     def _has_ended(self) -> bool:
         return not (self._items or self._writing or self._leased or self._owed)
@@ -315,16 +355,7 @@ class Broker:
     def _refusal(self, account: _Account) -> Reply:
         return Reply(Verdict.BURIED if account.buried else Verdict.STOPPED, account.confirmed)
 
-    def _wake_at_the_end(self) -> None:
-        if self._has_ended():
-            self._filled.notify_all()
-
-    async def _wake_all(self) -> None:
-        async with self._filled:
-            self._filled.notify_all()
-            self._room.notify_all()
-
-    async def _heard(self, holder: Holder, report: Report | None) -> _Account:
+    def _heard(self, holder: Holder, report: Report | None) -> _Account:
         """The account, after what is reported, and all that was waiting for it."""
         account = self._accounts.get(holder)
         if account is None:
@@ -336,8 +367,6 @@ class Broker:
                 account.expected += 1
                 self._enter(account, now)
             self._ahead += account.waiting - waiting
-            if self._has_ended() or account.waiting < waiting:
-                await self._wake_all()
         return account
 
     def _enter(self, account: _Account, report: Report) -> None:
@@ -354,6 +383,10 @@ class Broker:
         """Let go of puts that the worker's records account for."""
         while account.begun and account.put - len(account.begun) < logged:
             account.begun.popleft()
+
+
+def _future() -> asyncio.Future[Reply]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _end_of(chunk: Chunk) -> int:
