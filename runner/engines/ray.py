@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.engines.board import Board
@@ -43,6 +44,8 @@ def run(plan: Plan, folder: Path, chronicle: Chronicle, signals: Signals, watch:
     with connected(plan), contextlib.redirect_stdout(sys.stderr):
         from runner.engines.ray_crew import Crew  # imports Ray, which may not be installed
 
+        queues = tuple(replace(queue, capacity=queue.maxsize or None) for queue in plan.queues)
+        plan = replace(plan, queues=queues)  # nothing but the bound that is declared
         enter_start(chronicle, folder, plan)
         with contextlib.closing(Board(folder / "board", plan.size, create=True)) as board:
             return Crew(LiveRun(plan, folder, board, chronicle, lag_ns=_LAG_NS), signals, watch).run()

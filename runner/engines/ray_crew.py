@@ -20,6 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from runner.engines.board import TAKEN, State
 from runner.engines.contract import Status
 from runner.engines.limits import unwritten
+from runner.engines.ray_broker import RayBroker
 from runner.engines.ray_cluster import waiting_for
 from runner.engines.ray_ends import REPORTED
 from runner.engines.ray_hand import RayHand
@@ -34,7 +35,6 @@ from runner.engines.stop import Stop, overdue
 from runner.log.arrivals import Arrivals
 from runner.log.journal import Clock
 from runner.planning.plan import OnDeath, Role
-from runner.queues.broker import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,6 @@ _PLACED_WITHIN_S: Final = 60.0
 _GATE_LEAD_NS: Final = 20_000_000
 _LEAD_PER_WORKER_NS: Final = 2_000_000
 """The gate opens a little later than it is told, so that everybody hears of it in time."""
-_SPARE_CALLS: Final = 100
 
 
 class Crew:
@@ -87,13 +86,12 @@ class Crew:
         """The actor that holds a queue, on the supervisor's node where nothing else is said."""
         placement = self._plan.cluster.queue(queue.name)
         writers = sum(group.count for group in self._plan.writers(queue.name))
-        calls = 2 * self._plan.size + _SPARE_CALLS
         if placement is None:
             here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
             options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
         else:
             options = _options(placement)
-        return ray.remote(Broker).options(max_concurrency=calls, **options).remote(queue.maxsize, writers)
+        return ray.remote(RayBroker).options(**options).remote(queue.maxsize, writers)
 
     def run(self) -> Outcome:
         """From the first start to the last end."""
@@ -140,7 +138,7 @@ class Crew:
         source, target = self._queues.get(group.source or ""), self._queues.get(group.target or "")
         job = Job(
             worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + REPORTED].tolist()),
-            source and source.actor, target and target.actor,
+            source and source.address, target and target.address,
             1 if source is None else source.plan.batch, 1 if target is None else target.plan.batch,
             self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,
         )  # fmt: skip

@@ -12,36 +12,25 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
-
-import ray
-from ray.exceptions import RayError
+from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import BLOCKED, DONES, GETS, PUTS, SKIPPED, UNTIL
 from runner.queues.broker import Report, Verdict
 from runner.queues.contract import Stopped
 from runner.queues.sealed import opened, sealed
+from runner.queues.wire import Close, Get, Line, Note, Put
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runner.engines.board import Slot
     from runner.envelope import Envelope
     from runner.log.buffer import JournalBuffer
     from runner.queues.broker import Chunk, Holder, Reply
+    from runner.queues.wire import Address, Request
 
 REPORTED: Final = BLOCKED + 1
 """So many words of a slot a worker reports, from the first on."""
-
-
-class BrokerLost(Stopped):
-    """A broker is gone, and with it what its queue held; the supervisor ends the run."""
-
-
-def answered(reference: Any) -> Any:
-    """The answer to a call, as long as it takes; raises BrokerLost."""
-    try:
-        return ray.get(reference)
-    except RayError as error:
-        raise BrokerLost(str(error)) from error
 
 
 class Courier:
@@ -53,19 +42,25 @@ class Courier:
         journal: Where the records come from.
         slot: The worker's own words of the board.
         shift: The supervisor's clock minus this node's, in ns.
-        interval: Seconds between two reports of a worker that makes no call.
+        interval: Seconds between two reports of a worker that asks for nothing.
+
+    Raises:
+        BrokerLost: The broker is not there.
     """
 
     def __init__(
-        self, home: Any, holder: Holder, journal: JournalBuffer, slot: Slot, shift: int, interval: float
+        self, home: Address, holder: Holder, journal: JournalBuffer, slot: Slot, shift: int, interval: float
     ) -> None:
         self.home = home
         self.holder = holder
+        self.line = Line(home, slot.stopped)
+        self._second_line = Line(home, slot.stopped)
         self._journal = journal
         self._slot = slot
         self._shift = shift
         self._interval = interval
         self._lock = threading.Lock()
+        self._second_lock = threading.Lock()
         self._number = 0
         self._offset = 0
         self._told: tuple[int, ...] = ()
@@ -76,32 +71,32 @@ class Courier:
         self._thread = threading.Thread(target=self._report_on, name="courier", daemon=True)
 
     def start(self) -> None:
-        """Report from now on, also when the worker makes no call."""
+        """Report from now on, also when the worker asks for nothing."""
         self._thread.start()
 
-    def submit(self, method: str, *arguments: Any, puts: bool = False) -> tuple[Any, int]:
-        """Call a method of the home broker, with a report as its last argument.
-
-        Args:
-            method: Its name.
-            arguments: Behind the holder.
-            puts: Whether the number of puts that the report accounts for comes before it.
-
-        Returns:
-            The reference of the reply, and the number of puts that are safe once it is there.
-        """
+    def send(self, request: Callable[[Report, int], Request]) -> int:
+        """Send a request home, made of a report and of the number of puts it accounts for, which is returned."""
         with self._lock:
             report, logged = self._report()
-            more = (*arguments, logged) if puts else arguments
-            return getattr(self.home, method).remote(self.holder, *more, report), logged
+        self.line.send(request(report, logged))
+        return logged
 
-    def call(self, method: str, *arguments: Any, puts: bool = False) -> Reply:
-        """Do so and wait for the reply; raises `Stopped` where the call was not obeyed, and BrokerLost."""
-        reference, logged = self.submit(method, *arguments, puts=puts)
-        return self.heard(answered(reference), logged)
+    def receive(self, logged: int) -> Reply:
+        """Wait for the reply, after which so many puts are safe; raises `Stopped` where the request was refused."""
+        return self._heard(self.line.receive(), logged)
 
-    def heard(self, reply: Reply, logged: int) -> Reply:
-        """Draw the consequences of a reply; raises `Stopped` where the call was not obeyed."""
+    def ask(self, request: Callable[[Report, int], Request]) -> Reply:
+        """Do both."""
+        return self.receive(self.send(request))
+
+    def flush(self) -> None:
+        """Report what is new, and wait until it has arrived; raises BrokerLost, or `Stopped` after a burial."""
+        with self._second_lock:
+            with self._lock:
+                report, logged = self._report()
+            self._heard(self._second_line.ask(Note(self.holder, report)), logged)
+
+    def _heard(self, reply: Reply, logged: int) -> Reply:
         with self._lock:
             self._logged = max(self._logged, logged)
             while self._unconfirmed and _end_of(self._unconfirmed[0]) <= reply.confirmed:
@@ -136,11 +131,6 @@ class Courier:
         if words[UNTIL]:
             words[UNTIL] += self._shift
         return tuple(words)
-
-    def flush(self) -> None:
-        """Report what is new, and wait until it has arrived; raises BrokerLost."""
-        reference, logged = self.submit("note")
-        self.heard(answered(reference), logged)
 
     def _report_on(self) -> None:
         while not self._over.wait(self._interval):
@@ -178,35 +168,41 @@ class RayWriter:
     """Puts into the queue of a broker; waits there for room.
 
     Args:
-        broker: Of the queue.
+        target: The broker.
         courier: Of the worker.
         shift: The supervisor's clock minus this node's, in ns.
+        stopped: Tells whether the worker was told to stop.
+
+    Raises:
+        BrokerLost: The broker is not there.
     """
 
-    def __init__(self, broker: Any, courier: Courier, shift: int) -> None:
-        self._broker = broker
+    def __init__(self, target: Address, courier: Courier, shift: int, stopped: Callable[[], bool]) -> None:
         self._courier = courier
-        self._at_home = broker == courier.home
+        self._line = None if target == courier.home else Line(target, stopped)
         self._shift = shift
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`."""
-        shift = self._shift
+        shift, courier = self._shift, self._courier
         tickets = [sealed(envelope, shift) for envelope in envelopes]
-        return self._call("put", tickets).count
+        if self._line is None:
+            return courier.ask(lambda report, logged: Put(courier.holder, tickets, logged, report)).count
+        return _obeyed(self._line.ask(Put(courier.holder, tickets, courier.logged, None))).count
 
     def close(self) -> None:
         """See `Writer.close`."""
-        self._call("close")
-
-    def _call(self, method: str, *arguments: Any) -> Reply:
-        if self._at_home:
-            return self._courier.call(method, *arguments, puts=True)
         courier = self._courier
-        reply: Reply = answered(getattr(self._broker, method).remote(courier.holder, *arguments, courier.logged, None))
-        if reply.verdict is not Verdict.DONE:
-            raise Stopped
-        return reply
+        if self._line is None:
+            courier.ask(lambda report, logged: Close(courier.holder, logged, report))
+        else:
+            _obeyed(self._line.ask(Close(courier.holder, courier.logged, None)))
+
+
+def _obeyed(reply: Reply) -> Reply:
+    if reply.verdict is not Verdict.DONE:
+        raise Stopped
+    return reply
 
 
 class RayReader:
@@ -225,44 +221,44 @@ class RayReader:
         self._prefetch = prefetch
         self._shift = shift
         self._here: deque[Envelope] = deque()
-        self._coming: tuple[Any, int] | None = None
+        self._coming: int | None = None
         self._ended = False
 
     def get(self, limit: int) -> list[Envelope]:
         """See `Reader.get`."""
         if not self._prefetch:
-            return self._opened(self._courier.call("get", min(limit, self._batch), False))
-        self._ask(limit)
+            self._ask(min(limit, self._batch), ahead=False)
+            return self._received()
+        self._see_to_more(limit)
         if not self._here and self._coming is not None:
-            self._await()
-            self._ask(limit)
+            if not self._courier.line.has_answer:
+                self._courier.flush()  # what this worker has settled may be all that the stream's end waits for
+            self._take()
+            self._see_to_more(limit)
         return [self._here.popleft() for _ in range(min(limit, self._batch, len(self._here)))]
 
-    def _ask(self, limit: int) -> None:
-        """See to it that a request is under way where fewer items are here than may be; take what has arrived."""
-        if self._coming is not None and ray.wait([self._coming[0]], timeout=0)[0]:
+    def _see_to_more(self, limit: int) -> None:
+        """Take what has arrived, and have a request under way where fewer items are here than may be."""
+        if self._coming is not None and self._courier.line.has_answer:
             self._take()
         room = min(self._prefetch + self._batch, limit) - len(self._here)
         if self._coming is None and not self._ended and room > 0:
-            self._coming = self._courier.submit("get", room, True)
-
-    def _await(self) -> None:
-        """Wait for what is under way; what this worker has settled may be all that the stream's end waits for."""
-        assert self._coming is not None  # noqa: S101 - see `get`
-        if not ray.wait([self._coming[0]], timeout=0)[0]:
-            self._courier.flush()
-        self._take()
+            self._ask(room, ahead=True)
 
     def _take(self) -> None:
-        assert self._coming is not None  # noqa: S101 - see `_ask`
-        (reference, logged), self._coming = self._coming, None
-        taken = self._opened(self._courier.heard(answered(reference), logged))
+        taken = self._received()
         self._ended = not taken
         self._here.extend(taken)
 
-    def _opened(self, reply: Reply) -> list[Envelope]:
+    def _ask(self, limit: int, *, ahead: bool) -> None:
+        holder = self._courier.holder
+        self._coming = self._courier.send(lambda report, _: Get(holder, limit, ahead, report))
+
+    def _received(self) -> list[Envelope]:
+        assert self._coming is not None  # noqa: S101 - asked for before
+        logged, self._coming = self._coming, None
         shift = self._shift
-        return [opened(ticket, shift) for ticket in reply.tickets]
+        return [opened(ticket, shift) for ticket in self._courier.receive(logged).tickets]
 
     def close(self) -> None:
         """Nothing to close: what it has not worked off goes back to the queue, or is left."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runner.planning.plan import QueuePlan
     from runner.queues.broker import Collected, Holder
     from runner.queues.contract import Parcel
+    from runner.queues.wire import Address
 
 _PATIENCE_S: Final = 30.0
 """How long a broker may take to answer; it does nothing that takes long."""
@@ -28,6 +29,7 @@ class BrokerQueue:
         actor: Its broker.
 
     Attributes:
+        address: Where workers find its broker.
         lost: Why there is no broker any more; None while there is one.
         pending: The call of `collect` that is under way.
     """
@@ -35,6 +37,7 @@ class BrokerQueue:
     def __init__(self, plan: QueuePlan, actor: Any) -> None:
         self.plan = plan
         self.actor = actor
+        self.address: Address = ray.get(actor.open.remote())
         self.lost: str | None = None
         self.pending: Any = None
         self._number = 0

@@ -10,6 +10,7 @@ What user code prints goes to stderr, which Ray brings to the supervisor's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -17,21 +18,24 @@ import threading
 import traceback
 from dataclasses import dataclass
 from time import monotonic_ns, sleep
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import ray
 
-from runner.engines.board import FINISH, STOP, Slot, State
+from runner.engines.board import STOP, Slot, State
 from runner.engines.hand import EventInterruption
-from runner.engines.ray_ends import BrokerLost, Courier, RayReader, RayWriter
+from runner.engines.ray_ends import Courier, RayReader, RayWriter
 from runner.engines.usercode import UserCodeError, extend_path
 from runner.engines.worker import Worker
 from runner.log.buffer import JournalBuffer
+from runner.queues.contract import Stopped
+from runner.queues.wire import BrokerLost
 
 if TYPE_CHECKING:
     from runner.engines.resume import Resume
     from runner.planning.plan import WorkerPlan
     from runner.queues.broker import Chunk
+    from runner.queues.wire import Address
 
 _WORDS: Final = 16
 _NS: Final = 1_000_000_000
@@ -59,8 +63,8 @@ class Job:
     incarnation: int
     resume: Resume
     words: tuple[int, ...]
-    source: Any
-    target: Any
+    source: Address | None
+    target: Address | None
     reads: int
     writes: int
     prefetch: int
@@ -124,8 +128,10 @@ class RayWorker:
         job = self._job
         self._shift = shift
         self._journal = JournalBuffer(shift)
+        home = job.source or job.target
+        assert home is not None  # noqa: S101 - every worker gets or puts
         self._courier = Courier(
-            job.source or job.target, (job.worker.index, job.incarnation), self._journal, self._slot, shift,
+            home, (job.worker.index, job.incarnation), self._journal, self._slot, shift,
             job.interval,
         )  # fmt: skip
         self._interruption = _Interruption(self._told, self._courier)
@@ -148,8 +154,6 @@ class RayWorker:
             zero: The instant the gate opens or has opened, in ns of the supervisor's clock.
         """
         job = self._job
-        reader = None if job.source is None else RayReader(self._courier, job.reads, job.prefetch, self._shift)
-        writer = None if job.target is None else RayWriter(job.target, self._courier, self._shift)
         began = zero - self._shift
         self._slot.state = State.RUNNING
         self._courier.start()
@@ -157,19 +161,22 @@ class RayWorker:
             sleep(wait / _NS)
         why = None
         try:
+            reader = None if job.source is None else RayReader(self._courier, job.reads, job.prefetch, self._shift)
+            writer = self._writer(job.target)
             state = self._worker.run(reader, writer, began)
+        except BrokerLost:
+            state = State.STOPPED
         except BaseException:
             state, why = State.FAILED, traceback.format_exc()
             sys.stderr.write(f"mprun: {job.worker.name} breaks down:\n{why}")
         self._slot.state = state
         self._courier.end()
-        try:
+        with contextlib.suppress(Stopped):  # the broker is gone: what it does not get is in the answer
             self._courier.flush()
-        except BrokerLost:
-            pass  # what it has is in the answer
-        except BaseException as error:  # `Stopped` too: whoever is buried is not listened to
-            why = why or str(error)
         return self._ending(state, why)
+
+    def _writer(self, target: Address | None) -> RayWriter | None:
+        return None if target is None else RayWriter(target, self._courier, self._shift, self._slot.stopped)
 
     def _ending(self, state: State, why: str | None = None) -> Ending:
         chunks = self._courier.kept()
@@ -202,6 +209,3 @@ def boot() -> str:
             return file.read().strip()
     except OSError:
         return ""
-
-
-ORDERS: Final = {"stop": STOP, "finish": FINISH}

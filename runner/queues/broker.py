@@ -203,33 +203,29 @@ class Broker:
         account.ahead |= ahead
         return self._queue(self._getters, _Waiter(account, _future(), [], limit))
 
-    def withdraw(self, answer: asyncio.Future[Reply]) -> None:
-        """Nobody waits for this answer any more: what it would give stays in the queue."""
-        answer.cancel()
-
-    async def note(self, holder: Holder, report: Report) -> Reply:
+    def note(self, holder: Holder, report: Report) -> Reply:
         """Take a report."""
         account = self._heard(holder, report)
         self._serve()
         return Reply(Verdict.BURIED if account.buried else Verdict.DONE, account.confirmed)
 
-    async def close(self, holder: Holder, logged: int, report: Report | None) -> Reply:
+    def close(self, holder: Holder, logged: int, report: Report | None) -> Reply:
         """The worker puts no more."""
         account = self._heard(holder, report)
         self._forget_begun(account, logged)
         if account.buried:
             return self._refusal(account)
-        await self.leave(holder[0])
+        self.leave(holder[0])
         return Reply(Verdict.DONE, account.confirmed)
 
-    async def leave(self, worker: int) -> None:
+    def leave(self, worker: int) -> None:
         """Neither this worker nor a replacement puts any more."""
         if worker not in self._closed:
             self._closed.add(worker)
             self._writing -= 1
         self._serve()
 
-    async def collect(self, number: int) -> Collected:
+    def collect(self, number: int) -> Collected:
         """What is new for the supervisor, who has the answer of this number, and with it all before."""
         if number == self._answers:
             self._confirm()
@@ -253,7 +249,7 @@ class Broker:
             while account.chunks and _end_of(account.chunks[0]) <= account.confirmed:
                 self._kept -= len(account.chunks.popleft()[1])
 
-    async def bury(self, holder: Holder) -> Remains:
+    def bury(self, holder: Holder) -> Remains:
         """Heed nothing that this incarnation still says, and tell what it leaves."""
         account = self._accounts.setdefault(holder, _Account())
         self._ahead -= account.waiting
@@ -267,7 +263,7 @@ class Broker:
         self._serve()
         return Remains(hand, begun, list(account.chunks))
 
-    async def offer(self, tickets: list[bytes]) -> int:
+    def offer(self, tickets: list[bytes]) -> int:
         """Put the first of these, which a dead worker had in hand, as far as there is room; returns how many."""
         count = int(max(0, min(len(tickets), self._bound - self._depth())))
         self._items.extend(tickets[:count])
@@ -276,12 +272,12 @@ class Broker:
         self._serve()
         return count
 
-    async def forget(self, count: int) -> None:
+    def forget(self, count: int) -> None:
         """So many items that dead workers had in hand are not handed out again."""
         self._owed -= count
         self._serve()
 
-    async def stop(self, holders: list[Holder] | None) -> None:
+    def stop(self, holders: list[Holder] | None) -> None:
         """These, or all there ever are, neither put nor get any more; what they report is heeded."""
         self._stopped |= holders is None
         for holder in holders or ():
