@@ -184,8 +184,8 @@ class RayWriter:
 
     def put(self, envelopes: list[Envelope]) -> int:
         """See `Writer.put`."""
-        shift, courier = self._shift, self._courier
-        tickets = [sealed(envelope, shift) for envelope in envelopes]
+        courier = self._courier
+        tickets = sealed(envelopes, self._shift)
         if self._line is None:
             return courier.ask(lambda report, logged: Put(courier.holder, tickets, logged, report)).count
         return _obeyed(self._line.ask(Put(courier.holder, tickets, courier.logged, None))).count
@@ -257,8 +257,7 @@ class RayReader:
     def _received(self) -> list[Envelope]:
         assert self._coming is not None  # noqa: S101 - asked for before
         logged, self._coming = self._coming, None
-        shift = self._shift
-        return [opened(ticket, shift) for ticket in self._courier.receive(logged).tickets]
+        return opened(self._courier.receive(logged).tickets, self._shift)
 
     def close(self) -> None:
         """Nothing to close: what it has not worked off goes back to the queue, or is left."""

@@ -48,8 +48,8 @@ class JournalBuffer(JournalWriter):
         super().log(kind, envelope, instant + self._shift, first, second)
 
     def log_packed(self, kind: int, items: bytes, instant: int, wait: int) -> None:
-        """Not here: what is packed bears instants, which nobody would translate."""
-        raise NotImplementedError
+        """See `JournalWriter.log_packed`; `instant` is of this node's clock, those in the items are translated."""
+        super().log_packed(kind, items, instant + self._shift, wait)
 
     def raw(self, instant: int, event: Mapping[str, Any]) -> None:
         """See `JournalWriter.raw`; `instant` is of this node's clock."""
