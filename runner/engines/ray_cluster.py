@@ -14,9 +14,10 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from runner.errors import ConfigError, Problem
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 _ANSWERS_WITHIN_S: Final = 5.0
 _STORE_BYTES: Final = 100 << 20
 """Of a Ray of our own: what travels is small, and goes from worker to worker."""
+_RAYLET: Final = "(raylet"
+_PREFIX: Final = 20
+"""Characters within which a line says whose it is, colours included."""
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -49,6 +53,7 @@ def connected(plan: Plan) -> Iterator[Any]:
         yield ray
         return
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stderr(_WithoutRaylet(sys.stderr)))  # type: ignore[type-var]
         with _own_handlers():
             _connect(plan, ray, stack)
         try:
@@ -177,6 +182,29 @@ def _own_handlers() -> Iterator[None]:
             for number, handler in before.items():
                 if signal.getsignal(number) is not handler:
                     signal.signal(number, handler)
+
+
+class _WithoutRaylet:
+    """A stream for what workers print, without the pages that Ray's own processes have to say of every death.
+
+    Args:
+        stream: Where it goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._dropped = False
+
+    def write(self, text: str) -> int:
+        """Write a text, as `print` gives it: the line, then its end."""
+        if text == "\n" and self._dropped:
+            self._dropped = False
+            return 1
+        self._dropped = _RAYLET in text[:_PREFIX]
+        return len(text) if self._dropped else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def waiting_for(demands: dict[str, float], since: float, ray: Any) -> str:
