@@ -170,6 +170,13 @@ class TestOptions:
         made = runner.plan(loads(TAIL, overrides=changes)).cluster
         assert [made.group(name) for name in "pc"] == [Placement(0, spread=False), Placement(3.0, spread=False)]
 
+    @pytest.mark.parametrize("policy", ["restart", "continue"])
+    def test_kinds_bind_no_actor_and_restart_beside_locks_is_refused_all_the_same(self, policy: str) -> None:
+        text = f"engine: ray\n{TAIL.replace('a: {}', 'a: {kind: multiprocessing.Queue}')}"
+        assert runner.plan(loads(text)).on_death.policy == "fail"
+        with pytest.raises(ConfigError, match=f"{policy} cannot be kept with a lock-based kind"):
+            loads(f"on_death: {{policy: {policy}}}\n{text}")
+
     def test_beside_another_engine_they_bind_nothing_and_are_kept(self) -> None:
         plans = [runner.plan(everything(overrides={"engine": engine})) for engine in ("threads", "simulation", "ray")]
         assert len({(plan.address, repr(plan.cluster)) for plan in plans}) == 1
