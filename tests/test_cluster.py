@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import runner
 from runner.cli.app import execute
+from runner.cli.show import essentials
 from runner.config.cluster import EngineOptions
 from runner.config.load import canonical, loads, schema, to_yaml
 from runner.errors import ConfigError
@@ -265,6 +266,14 @@ class TestShown:
         out = capfd.readouterr().out
         assert f"seed 0, {shown}\n" in out
         assert "on Ray" not in out
+
+    @pytest.mark.parametrize(("engine", "shown"), [("processes", "processes (fork)"), ("ray", "ray")])
+    def test_show_names_the_start_method_where_it_binds(self, engine: str, shown: str) -> None:
+        facts = {"cpu": {"model": "m", "usable": 1, "cores": 1}, "git": None, "versions": {"mprun": "1", "python": "3"}}
+        names = ("run", "started", "status", "plan_digest", "kernel", "host")
+        manifest = {**dict.fromkeys(names, "x"), **facts, "command_line": [], "overrides": {}}
+        lines = essentials({**manifest, "engine": engine, "start_method": "fork"}).splitlines()
+        assert f"engine     {shown}" in lines
 
     def test_plan_gives_it_as_json(self, file: str, capfd: pytest.CaptureFixture[str]) -> None:
         assert execute(["plan", file, "--json"]) == 0
