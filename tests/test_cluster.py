@@ -271,7 +271,7 @@ class TestShown:
     def test_show_names_the_start_method_where_it_binds(self, engine: str, shown: str) -> None:
         facts = {"cpu": {"model": "m", "usable": 1, "cores": 1}, "git": None, "versions": {"mprun": "1", "python": "3"}}
         names = ("run", "started", "status", "plan_digest", "kernel", "host")
-        manifest = {**dict.fromkeys(names, "x"), **facts, "command_line": [], "overrides": {}}
+        manifest: dict[str, Any] = {**dict.fromkeys(names, "x"), **facts, "command_line": [], "overrides": {}}
         lines = essentials({**manifest, "engine": engine, "start_method": "fork"}).splitlines()
         assert f"engine     {shown}" in lines
 
