@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,6 +66,19 @@ def test_low_limits_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkup._cores().advice.startswith("the control group gets 0.5 cores' time")
     monkeypatch.setattr(checkup, "_enlarged", lambda _: 8192)
     assert "holds 256 items" in checkup._pipes().advice
+
+
+def test_ray_is_looked_up_and_its_lack_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", {"ray": "2.60.0"}.__getitem__)
+    assert (checkup._ray().level, checkup._ray().shown) == (Level.OK, "2.60.0")
+
+    def lacking(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", lacking)
+    found = checkup._ray()
+    assert (found.level, found.shown, found.values) == (Level.OK, "not installed", {"version": None})
+    assert "pip install 'mprun[ray]'" in found.advice
 
 
 def test_a_start_method_that_is_not_there_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import runner
 from runner.cli.app import execute
+from runner.cli.show import essentials
 from runner.config.cluster import EngineOptions
 from runner.config.load import canonical, loads, schema, to_yaml
 from runner.errors import ConfigError
@@ -170,6 +171,13 @@ class TestOptions:
         made = runner.plan(loads(TAIL, overrides=changes)).cluster
         assert [made.group(name) for name in "pc"] == [Placement(0, spread=False), Placement(3.0, spread=False)]
 
+    @pytest.mark.parametrize("policy", ["restart", "continue"])
+    def test_kinds_bind_no_actor_and_restart_beside_locks_is_refused_all_the_same(self, policy: str) -> None:
+        text = f"engine: ray\n{TAIL.replace('a: {}', 'a: {kind: multiprocessing.Queue}')}"
+        assert runner.plan(loads(text)).on_death.policy == "fail"
+        with pytest.raises(ConfigError, match=f"{policy} cannot be kept with a lock-based kind"):
+            loads(f"on_death: {{policy: {policy}}}\n{text}")
+
     def test_beside_another_engine_they_bind_nothing_and_are_kept(self) -> None:
         plans = [runner.plan(everything(overrides={"engine": engine})) for engine in ("threads", "simulation", "ray")]
         assert len({(plan.address, repr(plan.cluster)) for plan in plans}) == 1
@@ -258,6 +266,14 @@ class TestShown:
         out = capfd.readouterr().out
         assert f"seed 0, {shown}\n" in out
         assert "on Ray" not in out
+
+    @pytest.mark.parametrize(("engine", "shown"), [("processes", "processes (fork)"), ("ray", "ray")])
+    def test_show_names_the_start_method_where_it_binds(self, engine: str, shown: str) -> None:
+        facts = {"cpu": {"model": "m", "usable": 1, "cores": 1}, "git": None, "versions": {"mprun": "1", "python": "3"}}
+        names = ("run", "started", "status", "plan_digest", "kernel", "host")
+        manifest: dict[str, Any] = {**dict.fromkeys(names, "x"), **facts, "command_line": [], "overrides": {}}
+        lines = essentials({**manifest, "engine": engine, "start_method": "fork"}).splitlines()
+        assert f"engine     {shown}" in lines
 
     def test_plan_gives_it_as_json(self, file: str, capfd: pytest.CaptureFixture[str]) -> None:
         assert execute(["plan", file, "--json"]) == 0

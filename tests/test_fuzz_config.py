@@ -71,11 +71,23 @@ faults:
   - raise: c-0
     after: {gets: 1}
 """,
+    """\
+engine: ray
+address: ray://head:10001
+engine_options:
+  num_cpus: 0.5
+  resources: {disk: 1, net: 0.25}
+  groups: {c: {placement: packed, prefetch: 8}, p: {num_cpus: 2}}
+  queues: {main: {resources: {disk: 1}}}
+producers: {p: {count: 2, items: 10}}
+consumers: {c: {}}
+""",
 )
 WORDS = """
 producers consumers stages queues seed items count sleep busy call to from kind maxsize batch distribution low high
 mean sd min max values weights file extends name duration payload x-a start stop step share randint trace pipe
 on_death on_error policy max_restarts retries hang_after item_timeout faults kill pause raise after gets puts for
+address auto local head:6379 engine_options num_cpus resources placement packed prefetch groups CPU
 restart fail continue skip retry c-0 p-1 p-9 nobody-0
 1 0 -1 1e400 1e-400 0o17 0x1F .inf .nan 10ms 4KiB true null ~ << *a &a !!int !x | > |2- >+ ' " # % @ ` ? - : ,
 [ ] { } --- ... %YAML ${A} ${B:-1} ${ $$ \\ \\x \\u12

@@ -130,7 +130,7 @@ def test_retries_and_the_places_of_faults_make_other_experiments() -> None:
         ("multiprocessing.Queue", "on_death: {policy: fail}", DeathPolicy(OnDeath.FAIL, 0)),
     ],
 )
-@pytest.mark.parametrize("engine", ["processes", "threads"])
+@pytest.mark.parametrize("engine", ["processes", "threads", "ray"])
 def test_deaths_are_repaired_unless_a_kind_is_lock_based(
     engine: str, kind: str, written: str, policy: DeathPolicy
 ) -> None:
@@ -292,4 +292,4 @@ class TestSimulation:
         assert "file: inputs/times" in made.stored_config
 
 
-ENGINES = ("processes", "threads", "simulation")
+ENGINES = ("processes", "threads", "simulation", "ray")

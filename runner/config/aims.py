@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.config.faults import ACTS, MOST_FAULTS
-from runner.config.models import MOST_NAMES, MOST_WORKERS
+from runner.config.models import MOST_WORKERS
 from runner.config.nodes import ListNode, MapNode, Node, Scalar, choices, describe, is_nothing, nearest, problem
 from runner.config.refusals import MOST_ALIKE
+from runner.config.scalars import MOST_NAMES
 
 if TYPE_CHECKING:
     from runner.errors import Problem

@@ -1,17 +1,16 @@
 """Where a cluster is and where in it a run's actors are placed, as the config says it; binds the engine `ray` only."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from runner.config.forms import Forms
 from runner.config.keys import Keys
-from runner.config.refusals import Wanted, refused, told, unknown_choice
-from runner.config.scalars import SUBSTITUTED, Name
+from runner.config.refusals import Wanted, at_most, refused, told, unknown_choice
+from runner.config.scalars import FEW_NAMES, SUBSTITUTED, Name
 
-MOST_NAMES = 1_000
 MOST_RESOURCES = 100
 MOST_PREFETCHED = 100_000
 LEAST_AMOUNT = 0.0001
@@ -41,18 +40,6 @@ def _countable(cpus: float) -> float:
     return cpus
 
 
-def _few(names: Any) -> Any:
-    if isinstance(names, dict) and len(names) > MOST_NAMES:
-        raise told(f"{len(names):,} names; at most {MOST_NAMES:,}")
-    return names
-
-
-def _few_resources(resources: Any) -> Any:
-    if isinstance(resources, dict) and len(resources) > MOST_RESOURCES:
-        raise told(f"{len(resources):,} resources; at most {MOST_RESOURCES:,}")
-    return resources
-
-
 Address = Annotated[
     str,
     AfterValidator(_address),
@@ -62,7 +49,7 @@ Address = Annotated[
 Cpus = Annotated[float, Ge(0), Le(MOST_AMOUNT), AfterValidator(_countable), Wanted(_CPUS)]
 Resources = Annotated[
     dict[str, Annotated[float, Ge(LEAST_AMOUNT), Le(MOST_AMOUNT), Wanted(_AMOUNT)]],
-    BeforeValidator(_few_resources),
+    at_most(MOST_RESOURCES, "resources"),
     Wanted("a map from resources to amounts, such as {big_disk: 1}"),
 ]
 Placing = Literal["spread", "packed"]
@@ -75,7 +62,7 @@ class QueueOptions(Keys):
     what: ClassVar[str] = "where a queue's broker is placed"
 
     num_cpus: Cpus | None = Field(None, description="so many CPUs are set aside for the broker")
-    resources: Resources | None = Field(None, description="so much of each of these the broker's node must have")
+    resources: Resources | None = Field(None, description="so much of each of these the broker takes of its node")
 
 
 class GroupOptions(Keys):
@@ -98,12 +85,12 @@ class EngineOptions(Keys):
     resources: Resources = Field({}, description="so much of each of these every worker takes of its node")
     placement: Placing = Field("spread", description="spread: over all nodes; packed: on as few as have room")
     prefetch: Prefetch = Field(0, description="so many items each stage or consumer asks for ahead")
-    groups: Annotated[
-        dict[Name, GroupOptions], BeforeValidator(_few), Wanted("a map from names of groups to their options")
-    ] = Field({}, description="what differs for single groups, key by key")
-    queues: Annotated[
-        dict[Name, QueueOptions], BeforeValidator(_few), Wanted("a map from names of queues to their options")
-    ] = Field({}, description="where the broker of a queue is placed; default: the node the run was started on")
+    groups: Annotated[dict[Name, GroupOptions], FEW_NAMES, Wanted("a map from names of groups to their options")] = (
+        Field({}, description="what differs for single groups, key by key")
+    )
+    queues: Annotated[dict[Name, QueueOptions], FEW_NAMES, Wanted("a map from names of queues to their options")] = (
+        Field({}, description="where the broker of a queue is placed; default: the node the run was started on")
+    )
 
 
 Options = Annotated[

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from runner.config.cluster import MOST_NAMES, MOST_RESOURCES
+from runner.config.cluster import MOST_RESOURCES
 from runner.config.nodes import MapNode, join, problem, quoted, unknown
 from runner.config.refusals import MOST_ALIKE
+from runner.config.scalars import MOST_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.config.bounds import BoundError, kind_of, parse_comparison
-from runner.config.models import MOST_EXPECTED, MOST_NAMES, MOST_WORKERS
+from runner.config.models import MOST_EXPECTED, MOST_WORKERS
 from runner.config.nodes import MapNode, Scalar, join, problem
+from runner.config.scalars import MOST_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

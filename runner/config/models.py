@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, Strict, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, Strict, model_validator
 
 from runner.config import kinds
 from runner.config.calls import CallConfig, Work, WorkConfig
@@ -20,8 +20,19 @@ from runner.config.files import FileFacts
 from runner.config.items import MOST_ITEMS, CallItems, FileItems, Items, ItemsConfig, RangeItems, Share, ValuesItems
 from runner.config.keys import Keys
 from runner.config.policies import DeathConfig, ErrorConfig
-from runner.config.refusals import Wanted, refuse_below, told
-from runner.config.scalars import Duration, DurationAbove0, EngineName, Folder, Line, Name, QueueKind, QueueName, Size
+from runner.config.refusals import Wanted, at_most, refuse_below, told
+from runner.config.scalars import (
+    FEW_NAMES,
+    Duration,
+    DurationAbove0,
+    EngineName,
+    Folder,
+    Line,
+    Name,
+    QueueKind,
+    QueueName,
+    Size,
+)
 from runner.config.times import Time, constant
 from runner.config.written_laws import DistributionConfig
 from runner.errors import Problem
@@ -47,7 +58,6 @@ __all__ = [
     "WorkConfig",
 ]
 
-MOST_NAMES = 1_000
 MOST_WORKERS = 100_000
 MOST_CORES = 100_000
 MOST_EXPECTED = 1_000
@@ -153,24 +163,6 @@ class ConsumerConfig(Keys):
     item_timeout: DurationAbove0 | None = Field(None, description=_TOO_LONG)
 
 
-def _few(groups: Any) -> Any:
-    if isinstance(groups, dict) and len(groups) > MOST_NAMES:
-        raise told(f"{len(groups):,} names; at most {MOST_NAMES:,}")
-    return groups
-
-
-def _few_faults(faults: Any) -> Any:
-    if isinstance(faults, list) and len(faults) > MOST_FAULTS:
-        raise told(f"{len(faults):,} faults; at most {MOST_FAULTS:,}")
-    return faults
-
-
-def _few_expected(expected: Any) -> Any:
-    if isinstance(expected, dict) and len(expected) > MOST_EXPECTED:
-        raise told(f"{len(expected):,} bounds; at most {MOST_EXPECTED:,}")
-    return expected
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """What loading found besides the values; two equal configs may differ in it."""
@@ -216,22 +208,22 @@ class Config(Keys):
     cores: Annotated[int, Ge(1), Le(MOST_CORES)] | None = Field(
         None, description="so many processors busy shares in a simulation; default: those this machine lets mprun use"
     )
-    queues: Annotated[dict[Name, QueueConfig], BeforeValidator(_few), Wanted("a map from names to queues")] = Field(
+    queues: Annotated[dict[Name, QueueConfig], FEW_NAMES, Wanted("a map from names to queues")] = Field(
         {}, description="default: one, main"
     )
     producers: Annotated[
         dict[Name, ProducerConfig],
         MinLen(1),
-        BeforeValidator(_few),
+        FEW_NAMES,
         Wanted("a map from names to producers, at least one"),
     ] = Field(description="groups that put items")
-    stages: Annotated[dict[Name, StageConfig], BeforeValidator(_few), Wanted("a map from names to stages")] = Field(
+    stages: Annotated[dict[Name, StageConfig], FEW_NAMES, Wanted("a map from names to stages")] = Field(
         {}, description="groups between two queues"
     )
     consumers: Annotated[
         dict[Name, ConsumerConfig],
         MinLen(1),
-        BeforeValidator(_few),
+        FEW_NAMES,
         Wanted("a map from names to consumers, at least one"),
     ] = Field(description="groups that get items")
     on_death: Annotated[DeathConfig, Wanted("a map such as {policy: restart, max_restarts: 3}")] = Field(
@@ -246,11 +238,11 @@ class Config(Keys):
     faults: Annotated[
         tuple[Annotated[FaultConfig, Wanted("a map such as {kill: consume-0, after: {gets: 3}}")], ...],
         Strict(False),
-        BeforeValidator(_few_faults),
+        at_most(MOST_FAULTS, "faults"),
     ] = Field((), description="what goes wrong on purpose")
     expect: Annotated[
         dict[str, Annotated[str, Wanted('a comparison and a value in quotes, such as "< 500ms"')]],
-        BeforeValidator(_few_expected),
+        at_most(MOST_EXPECTED, "bounds"),
         Wanted('a map from metrics to bounds, such as {latency.p99: "< 500ms"}'),
     ] = Field({}, description="bounds on figures of summary.json; one that is not met: exit 3")
 

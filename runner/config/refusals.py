@@ -1,9 +1,9 @@
 """How a type of the config language says no: `problems` completes it with the place and with what stands there."""
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 MOST_ALIKE = 20
@@ -30,6 +30,17 @@ def unknown_choice(what: str, options: tuple[str, ...]) -> PydanticCustomError:
 def together(keys: tuple[str, ...]) -> PydanticCustomError:
     """Several of these keys stand in one map, and they exclude each other."""
     return PydanticCustomError("together", "at most one of {keys}", {"keys": keys})
+
+
+def at_most(most: int, what: str) -> BeforeValidator:
+    """Annotation: a list or map may have so many entries; `what` they are: `names`."""
+
+    def few(entries: Any) -> Any:
+        if isinstance(entries, dict | list) and len(entries) > most:
+            raise told(f"{len(entries):,} {what}; at most {most:,}")
+        return entries
+
+    return BeforeValidator(few)
 
 
 def told(message: str) -> PydanticCustomError:

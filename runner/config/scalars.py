@@ -12,9 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints, Validat
 from runner.config import kinds
 from runner.config.law import LONGEST
 from runner.config.nodes import number, quoted
-from runner.config.refusals import MOST_ALIKE, Wanted, refuse_below, refused, told, unknown_choice
+from runner.config.refusals import MOST_ALIKE, Wanted, at_most, refuse_below, refused, told, unknown_choice
 from runner.config.units import DURATION, SIZE, parse_duration, parse_size
 
+MOST_NAMES = 1_000
+"""So many groups of one role, or queues."""
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 SUBSTITUTED = r"\$\{"
 """In JSON Schema patterns: the value of a variable, which nobody knows before it is filled in."""
@@ -184,6 +186,7 @@ Size = Annotated[
     WithJsonSchema(SIZE_SCHEMA),
 ]
 Line = Annotated[str, MinLen(1), MaxLen(100), AfterValidator(_line), Wanted(_LINE)]
+FEW_NAMES = at_most(MOST_NAMES, "names")
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 QueueName = Annotated[
     str, Wanted("the name of a queue"), WithJsonSchema({"type": "string", "pattern": f"{NAME}|{SUBSTITUTED}"})

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.config import kinds
-from runner.config.models import MOST_NAMES, WORK
+from runner.config.models import WORK
 from runner.config.nodes import MapNode, Node, Scalar, choices, describe, is_nothing, join, problem, unknown
+from runner.config.scalars import MOST_NAMES
 
 if TYPE_CHECKING:
     from runner.errors import Problem
