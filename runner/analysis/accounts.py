@@ -237,6 +237,7 @@ class QueueAccount:
         "origins",
         "overtaken",
         "put_wait",
+        "readers",
         "recovered",
         "redelivered",
         "residence_ns",
@@ -269,6 +270,8 @@ class QueueAccount:
         # One entry per get.
         self.get_began = array("q")
         self.get_returned = array("q")
+        # Number of each one's worker, from the first whose clock is uncertain on.
+        self.readers = array("I")
         self.fresh_gets: list[Get] = []
         # Of puts without those that were logged long after they returned; of gets; since the end of the warm-up.
         self.put_wait, self.get_wait, self.latency = Durations(), Durations(), Durations()

@@ -71,8 +71,8 @@ class RunStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="run.st
 class WorkerStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.start"):
     """A worker is ready; on a cluster it says on which node, and how exact instants of that node are.
 
-    They stand in the log translated into the driver's clock, from which the node's differs by `clock_offset_ns`, known to
-    ± `clock_uncertainty_ns`. Between two workers of one node they are exact.
+    They stand in the log translated into the driver's clock, from which the node's differs by `clock_offset_ns`, known
+    to ± `clock_uncertainty_ns`. Between two workers of one node they are exact.
     """
 
     t_ns: Nanoseconds
