@@ -135,7 +135,7 @@ class WorkerAccount:
         self.waited_before_ns = 0
         # Open pacing: how many of its puts have a lateness, when the last of them was due.
         self.paced = 0
-        self.due_ns = 0
+        self.due_ns = -FAR
         # Producer: ids that begin with its name are below `beyond` (";" follows ":"); its last one, and how long.
         self.beyond = f"{name};"
         self.last_id = ""

@@ -33,7 +33,7 @@ class Clocks:
         self._uncertainties: dict[str, int] = {}
 
     def enter(self, event: WorkerStart) -> None:
-        """Note what an incarnation says: a worker is as uncertain as the worst of its own, and nowhere once it moved."""
+        """Note what an incarnation says: a worker is as uncertain as the worst of its own, nowhere once it moved."""
         name = event.worker
         uncertainty = event.clock_uncertainty_ns or 0
         if self._nodes.setdefault(name, event.node) != event.node:

@@ -90,14 +90,7 @@ def _check_recovered(ledger: Ledger, queue: QueueAccount) -> None:
 
 
 def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None:
-    if ledger.clocks.largest_ns:
-        blur = Blur(ledger.clocks, queue)
-        instants, lines = blur.puts()
-        begun = blur.get_began + blur.before(_unlogged(ledger, queue))
-    else:
-        instants, lines = _puts(queue)
-        begun = [*queue.get_began, *_unlogged(ledger, queue)]
-    begun.sort()
+    instants, lines, begun = _instants(ledger, queue)
     over = None
     for place, depth in enumerate(depths(instants, begun)):
         if depth > queue.max_depth:
@@ -108,6 +101,14 @@ def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None
     if judged and over is not None:
         message = f"queue {queue.name} held {queue.max_depth} items at most, its maxsize is {queue.maxsize}"
         ledger.violations.add(Kind.DEPTH, message, lines[over])
+
+
+def _instants(ledger: Ledger, queue: QueueAccount) -> tuple[Sequence[int], Sequence[int], list[int]]:
+    """Instants at which puts returned, their lines, and instants at which gets began, of which none is too early."""
+    if ledger.clocks.largest_ns:
+        blur = Blur(ledger.clocks, queue)
+        return *blur.puts(), sorted(chain(blur.get_began, blur.before(_unlogged(ledger, queue))))
+    return *_puts(queue), sorted(chain(queue.get_began, _unlogged(ledger, queue)))
 
 
 def _puts(queue: QueueAccount) -> tuple[Sequence[int], Sequence[int]]:

@@ -2,12 +2,15 @@
 
     log, by t_ns ──> buffer, as long as two clocks may differ ──> what a line presupposes, then the line itself
 
-A log is ordered by instants, and where those of two nodes differ by more than they really did, a get stands before its
-put, a redelivery before the get of the delivery before, a worker's last events after its exit. So each line draws
-forward what it presupposes, if that stands later by no more than the clocks explain: the put or redelivery of what is
-got, the get by which a stage came by it, the get of what is handed out again or has its fate, the start of who acts,
-and all that a worker did before it exited. What stands later than that stays where it is, for the books to object to.
-Lines of one worker, and those of the supervisor, keep their order.
+A log is ordered by instants, and where those of two nodes differ by more than they really did, a redelivery stands
+before the get of the delivery before, a stage's get after that of what it made, a worker's last events after its exit.
+So each line draws forward what it presupposes, if that stands later by no more than the clocks explain: the get of the
+delivery before, the get of what an item was made of, the start of who acts, all that a worker did before it exited. What
+stands later than that stays where it is, for the books to object to. Lines of one worker, and those of the supervisor,
+keep their order. That a get may stand before its put is nothing new to the books: the put may return later.
+
+Lines do not say of which incarnation they are. So a replacement that acts sooner after a death than the clocks can tell
+is taken for the dead.
 """
 
 from __future__ import annotations
@@ -135,11 +138,10 @@ class PossibleOrder:
             for source in self._upstream[event.queue]:
                 for item in (event.id, event.id.rpartition(".")[0]):
                     yield from self._near(line, ("get", source, item, "1"))
-            yield from self._near(line, ("put", event.queue, event.id, str(event.delivery)))
-        elif isinstance(event, Redelivery | Left | Failed | Lost):
-            had = event.delivery - isinstance(event, Redelivery)
-            yield from self._near(line, ("put", event.queue, event.id, str(had)))
-            yield from self._near(line, ("get", event.queue, event.id, str(had)))
+        if isinstance(event, Get | Redelivery | Left | Failed | Lost):
+            before = str(event.delivery - isinstance(event, Get | Redelivery))
+            yield from self._near(line, ("put", event.queue, event.id, before))
+            yield from self._near(line, ("get", event.queue, event.id, before))
         elif isinstance(event, WorkerExit | WorkerDied):
             until = event.t_ns + self._clocks.between(event.worker, None)
             yield from reversed([*takewhile(lambda each: each.event.t_ns <= until, self._own[event.worker])])
