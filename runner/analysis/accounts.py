@@ -215,6 +215,7 @@ class QueueAccount:
         "abandoned",
         "batch",
         "began",
+        "blur_ns",
         "capacity",
         "children",
         "early",
@@ -277,6 +278,8 @@ class QueueAccount:
         self.put_wait, self.get_wait, self.latency = Durations(), Durations(), Durations()
         # Time in which items may have left the queue already, as the gets that took them had begun.
         self.open_below_ns = 0
+        # By how much uncertain clocks may have changed the time that all items together were here.
+        self.blur_ns = 0
         # Items in flight: put and not got (-> place in the columns), got before the put returned, got and not done.
         self.waiting: dict[str, int] = {}
         self.early: dict[str, Hold] = {}

@@ -22,7 +22,7 @@ class Blur:
 
     Attributes:
         get_began: When each get began, at the earliest.
-        item_ns: By how much the time that all items together were in the queue may be wrong.
+        item_ns: By how much the time that all items together were in the queue may be wrong, by the driver's clock.
     """
 
     def __init__(self, clocks: Clocks, queue: QueueAccount) -> None:
@@ -37,7 +37,9 @@ class Blur:
         self._puts = zip(map(add, queue.returned, puts), queue.lines, strict=True)
         self._again = [(instant + self._others, line) for instant, line in queue.redelivered]
         self.get_began = [*map(sub, queue.get_began, gets)]
-        self.item_ns = sum(puts) + sum(gets)
+        of = {number: clocks.of(name) for number, name in names.items()}
+        self.item_ns = sum(of.get(number, clocks.largest_ns) for number in queue.writers)
+        self.item_ns += sum(of[number] for number in queue.readers)
 
     def puts(self) -> tuple[list[int], list[int]]:
         """When puts and redeliveries returned, at the latest, ascending; and their lines."""

@@ -107,6 +107,7 @@ def _instants(ledger: Ledger, queue: QueueAccount) -> tuple[Sequence[int], Seque
     """Instants at which puts returned, their lines, and instants at which gets began, of which none is too early."""
     if ledger.clocks.largest_ns:
         blur = Blur(ledger.clocks, queue)
+        queue.blur_ns = blur.item_ns
         return *blur.puts(), sorted(chain(blur.get_began, blur.before(_unlogged(ledger, queue))))
     return *_puts(queue), sorted(chain(queue.get_began, _unlogged(ledger, queue)))
 

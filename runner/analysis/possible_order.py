@@ -5,9 +5,9 @@
 A log is ordered by instants, and where those of two nodes differ by more than they really did, a redelivery stands
 before the get of the delivery before, a stage's get after that of what it made, a worker's last events after its exit.
 So each line draws forward what it presupposes, if that stands later by no more than the clocks explain: the get of the
-delivery before, the get of what an item was made of, the start of who acts, all that a worker did before it exited. What
-stands later than that stays where it is, for the books to object to. Lines of one worker, and those of the supervisor,
-keep their order. That a get may stand before its put is nothing new to the books: the put may return later.
+delivery before, the get of what an item was made of, the start of who acts, all that a worker did before it exited.
+What stands later than that stays where it is, for the books to object to. Lines of one worker, and those of the
+supervisor, keep their order. That a get may stand before its put is nothing new to the books: a put may return later.
 
 Lines do not say of which incarnation they are. So a replacement that acts sooner after a death than the clocks can tell
 is taken for the dead.
