@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 NONE = "-"
 
 
@@ -27,6 +32,20 @@ def number(value: float | None) -> str:
 def share(value: float | None) -> str:
     """A share of 1 in percent; a dash for None."""
     return NONE if value is None else f"{100 * value:.0f} %"
+
+
+def uncertainty(summary: Mapping[str, Any]) -> str | None:
+    """How many latencies say less than the clocks of the nodes, in a sentence; None where the clocks are exact.
+
+    Args:
+        summary: The content of summary.json.
+    """
+    clocks = summary.get("clocks")
+    if not clocks:
+        return None
+    below, all_of_them = number(clocks["latencies_below"]), number(summary["latency"]["count"])
+    within = duration(clocks["uncertainty_s"])
+    return f"{below} of {all_of_them} latencies are below the uncertainty of the nodes' clocks, up to ± {within}"
 
 
 def _three_digits(value: float) -> str:

@@ -35,7 +35,10 @@ OPTIONAL: dict[str, dict[str, tuple[type, ...]]] = {
     "run.start": {"seed": NUMBER, "warmup_ns": (int,)} | dict.fromkeys(
         ("run", "name", "engine", "start_method", "config_digest", "plan_digest"), TEXT
     ),
-    "worker.start": {"group": TEXT, "role": TEXT, "incarnation": NUMBER, "pid": NUMBER},
+    "worker.start": {
+        "group": TEXT, "role": TEXT, "incarnation": NUMBER, "pid": NUMBER,
+        "node": TEXT, "clock_offset_ns": NUMBER, "clock_uncertainty_ns": NUMBER,
+    },
     "worker.died": {"incarnation": NUMBER, "why": TEXT},
     "worker.exit": {"exit_code": NUMBER, "signal": (int, str, type(None))},
     "put": {"late_ns": NUMBER, "delivery": (int,), "recovered": (bool,)},

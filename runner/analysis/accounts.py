@@ -135,7 +135,7 @@ class WorkerAccount:
         self.waited_before_ns = 0
         # Open pacing: how many of its puts have a lateness, when the last of them was due.
         self.paced = 0
-        self.due_ns = 0
+        self.due_ns = -FAR
         # Producer: ids that begin with its name are below `beyond` (";" follows ":"); its last one, and how long.
         self.beyond = f"{name};"
         self.last_id = ""
@@ -215,6 +215,7 @@ class QueueAccount:
         "abandoned",
         "batch",
         "began",
+        "blur_ns",
         "capacity",
         "children",
         "early",
@@ -237,6 +238,7 @@ class QueueAccount:
         "origins",
         "overtaken",
         "put_wait",
+        "readers",
         "recovered",
         "redelivered",
         "residence_ns",
@@ -269,11 +271,15 @@ class QueueAccount:
         # One entry per get.
         self.get_began = array("q")
         self.get_returned = array("q")
+        # Number of each one's worker, from the first whose clock is uncertain on.
+        self.readers = array("I")
         self.fresh_gets: list[Get] = []
         # Of puts without those that were logged long after they returned; of gets; since the end of the warm-up.
         self.put_wait, self.get_wait, self.latency = Durations(), Durations(), Durations()
         # Time in which items may have left the queue already, as the gets that took them had begun.
         self.open_below_ns = 0
+        # By how much uncertain clocks may have changed the time that all items together were here.
+        self.blur_ns = 0
         # Items in flight: put and not got (-> place in the columns), got before the put returned, got and not done.
         self.waiting: dict[str, int] = {}
         self.early: dict[str, Hold] = {}

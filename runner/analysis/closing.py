@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.analysis import lateness, objections
 from runner.analysis.accounts import RECOVERED
+from runner.analysis.blur import Blur
 from runner.analysis.depth import depths
 from runner.analysis.totals import check_quotas, check_totals
 from runner.analysis.violations import Counts, Kind
@@ -35,6 +36,7 @@ def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None 
         incomplete: Why the log is known not to be whole; None: it may be, and shows itself whether it is.
         fifo: What the queues' histories are checked with, where they are.
     """
+    ledger.finish()
     incomplete = "; ".join(filter(None, [incomplete or _incomplete(ledger), ledger.doubt])) or None
     workers = list(ledger.workers.values())
     for worker in workers:
@@ -88,8 +90,7 @@ def _check_recovered(ledger: Ledger, queue: QueueAccount) -> None:
 
 
 def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None:
-    instants, lines = _puts(queue)
-    begun = sorted(chain(queue.get_began, _unlogged(ledger, queue)))
+    instants, lines, begun = _instants(ledger, queue)
     over = None
     for place, depth in enumerate(depths(instants, begun)):
         if depth > queue.max_depth:
@@ -102,7 +103,16 @@ def _measure_depth(ledger: Ledger, queue: QueueAccount, *, judged: bool) -> None
         ledger.violations.add(Kind.DEPTH, message, lines[over])
 
 
-def _puts(queue: QueueAccount) -> tuple[array[int], array[int]]:
+def _instants(ledger: Ledger, queue: QueueAccount) -> tuple[Sequence[int], Sequence[int], list[int]]:
+    """Instants at which puts returned, their lines, and instants at which gets began, of which none is too early."""
+    if ledger.clocks.largest_ns:
+        blur = Blur(ledger.clocks, queue)
+        queue.blur_ns = blur.item_ns
+        return *blur.puts(), sorted(chain(blur.get_began, blur.before(_unlogged(ledger, queue))))
+    return *_puts(queue), sorted(chain(queue.get_began, _unlogged(ledger, queue)))
+
+
+def _puts(queue: QueueAccount) -> tuple[Sequence[int], Sequence[int]]:
     """Instants at which puts and redeliveries returned, ascending, and their lines."""
     if not queue.redelivered:
         return queue.returned, queue.lines

@@ -10,6 +10,7 @@ from runner.analysis.parents import origin_of
 
 if TYPE_CHECKING:
     from runner.analysis.accounts import QueueAccount, WorkerAccount
+    from runner.analysis.clocks import Clocks
     from runner.analysis.violations import Violations
     from runner.log.events import Get, Put
 
@@ -29,14 +30,20 @@ def unmatched_get(found: Violations, worker: WorkerAccount, queue: QueueAccount,
     queue.early[item] = queue.held[item] = Hold(worker, event, line, -1, origin)
 
 
-def overtaken(found: Violations, queue: QueueAccount, event: Put) -> None:
-    """Book a put, the last in the queue's columns, that returned after its get did."""
+def check_latency(found: Violations, clocks: Clocks, queue: QueueAccount, place: int, event: Get, line: int) -> None:
+    """Object to a get whose instants contradict those of its put."""
+    uncertainty = clocks.latency(queue, place, event.worker)
+    if event.t_ns - event.latency_ns != queue.began[place] or event.latency_ns < -uncertainty:
+        objections.to_latency(found, queue, place, event, line, uncertainty)
+
+
+def overtaken(found: Violations, clocks: Clocks, queue: QueueAccount, event: Put) -> Get:
+    """Book a put, the last in the queue's columns, that returned after its get did; return that."""
     hold = queue.early.pop(event.id)
     get = hold.get
     hold.place = place = len(queue.began) - 1
     queue.overtaken += 1
-    if get.t_ns - get.latency_ns != queue.began[place] or get.latency_ns < 0:
-        objections.to_latency(found, queue, place, get, hold.line)
+    check_latency(found, clocks, queue, place, get, hold.line)
     writer = queue.writers[place]
     reader = hold.worker
     later_line = reader.last_line.get(writer, 0)
@@ -48,3 +55,4 @@ def overtaken(found: Violations, queue: QueueAccount, event: Put) -> None:
     handout = queue.handouts.get(event.id)
     if handout is not None and handout.waits:
         queue.waiting[event.id] = place
+    return get

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runner.analysis.accounts import WorkerAccount
+    from runner.analysis.clocks import Clocks
     from runner.analysis.violations import Violations
     from runner.log.events import Put
 
 
-def enter(found: Violations, worker: WorkerAccount, event: Put, line: int) -> None:
+def enter(found: Violations, clocks: Clocks, worker: WorkerAccount, event: Put, line: int) -> None:
     """Book a put with a lateness: what a producer puts is due in the order of its puts.
 
     A recovered put may stand anywhere, so its place in that order is not judged.
@@ -27,11 +28,18 @@ def enter(found: Violations, worker: WorkerAccount, event: Put, line: int) -> No
         _object(found, f"late_ns {late_ns}, and no put of a {worker.role or 'stranger'} is due", event, line)
     elif late_ns < 0:
         _object(found, f"late_ns {late_ns} is negative", event, line)
-    elif due_ns < 0 or (not event.recovered and due_ns < worker.due_ns):
+    elif (due_ns < 0 or (not event.recovered and due_ns < worker.due_ns)) and not _explained(clocks, worker, event):
         before = "the run's start" if due_ns < 0 else f"{worker.due_ns} ns, when the put before was"
         _object(found, f"late_ns {late_ns}: it was due at {due_ns} ns, before {before}", event, line)
     if not event.recovered:
         worker.due_ns = due_ns
+
+
+def _explained(clocks: Clocks, worker: WorkerAccount, event: Put) -> bool:
+    """Whether clocks explain that a put was due too early."""
+    due_ns = event.t_ns - event.wait_ns - (event.late_ns or 0)
+    in_order = event.recovered or due_ns >= worker.due_ns - clocks.between(worker.name, worker.name)
+    return in_order and due_ns >= -clocks.between(worker.name, None)
 
 
 def close(found: Violations, workers: Iterable[WorkerAccount]) -> None:

@@ -12,13 +12,16 @@ supervisor logged a put for the dead, in `_recovered`.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
+from runner.analysis.clocks import Clocks
 from runner.analysis.durations import Durations
-from runner.analysis.early import overtaken, unmatched_get
+from runner.analysis.early import check_latency, overtaken, unmatched_get
 from runner.analysis.fate import seal
+from runner.analysis.possible_order import PossibleOrder
 from runner.analysis.redelivery import get_again, redeliver
 from runner.analysis.violations import Kind, Violations
 from runner.analysis.warmup import Warmup
@@ -42,7 +45,7 @@ from runner.log.events import (
 from runner.log.tolerant import foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from runner.log.events import GroupFacts
 
@@ -78,25 +81,59 @@ class Ledger:
         self._fresh_latenesses: list[int] = []
         self._fresh_sojourns: list[int] = []
         self._live: dict[str, WorkerAccount] = {}
-        self._clock_ns = -FAR
+        self._clock_ns = self._told_ns = -FAR
+        self.clocks = Clocks()
+        self.below = 0
+        """Latencies that lie below the uncertainty of their clocks, of those in the figures."""
+        self._order: PossibleOrder | None = None
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
-        self._book(self._warmed_up(list(events)) if self.start is None or self.warmup.concerns else events)
+        if self._order is None:
+            events = list(events)
+            booked = self._enter(events)
+            if booked == len(events):
+                return
+            self._order = PossibleOrder(self.clocks, self.groups)
+            self._told_ns = self._clock_ns
+            events = events[booked:]
+        events = list(events)
+        self._check_clock(events)
+        first = self.lines + 1
+        self.lines += len(events)
+        self._enter_numbered(self._order.take(events, first))
 
-    def _warmed_up(self, events: list[Event]) -> list[Event]:
-        """Book the events that lie within the warm-up, of which the first of all tells; return the others."""
-        if self.start is None:
-            self._book(events[:1])
-            events = events[1:]
+    def finish(self) -> None:
+        """Book what waits for events to come, as there are none."""
+        if self._order is not None:
+            self._enter_numbered(self._order.rest())
+
+    def _enter_numbered(self, lines: Sequence[tuple[int, Event]]) -> None:
+        self._enter([event for _, event in lines], [number for number, _ in lines])
+
+    def _enter(self, events: Sequence[Event], numbers: Sequence[int] | None = None) -> int:
+        """Book events; return how many, which are all unless their clocks turn out to be uncertain after that many.
+
+        Args:
+            events: As they stand in the log, or as they may have happened.
+            numbers: Of their lines; None: those that follow.
+        """
+        if self.start is None or self.warmup.concerns:
+            return self._warm_up(events, numbers)
+        return self._book(events, numbers)
+
+    def _warm_up(self, events: Sequence[Event], numbers: Sequence[int] | None) -> int:
+        """As `_enter`; some events lie within the warm-up, of which the first of all tells."""
+        booked = self._book(events[:1], numbers) if self.start is None else 0
         if not self.warmup.is_over:
-            first = self.warmup.length(events)
-            self._book(events[:first])
-            events = events[first:]
-            if events:
+            first = booked + self.warmup.length(events[booked:])
+            booked += self._book(events[booked:first], numbers and numbers[booked:first])
+            if booked < first:
+                return booked
+            if booked < len(events):
                 self.end_warmup()
-        self.warmup.cut(events)
-        return events
+        self.warmup.cut(events[booked:])
+        return booked + self._book(events[booked:], numbers and numbers[booked:])
 
     def end_warmup(self) -> None:
         """Note where the warm-up ends in the books, if it has not ended before."""
@@ -107,14 +144,13 @@ class Ledger:
             for queue in self.queues.values():
                 queue.forget_durations()
 
-    def _book(self, events: Iterable[Event]) -> None:
-        line = self.lines
+    def _book(self, events: Sequence[Event], numbers: Sequence[int] | None = None) -> int:
+        line = before = self.lines
         # One place per callee: the interpreter runs such a call twice as fast as one through a table.
         put: _Handler = self._put
-        get: _Handler = self._get
+        get: _Handler = self._get if self._order is None else self._blurred_get
         done: _Handler = self._done
-        for event in events:
-            line += 1
+        for line, event in zip(count(before + 1) if numbers is None else numbers, events, strict=False):
             kind = type(event)
             if kind is Put:
                 put(event, line)
@@ -124,8 +160,13 @@ class Ledger:
                 done(event, line)
             else:
                 self._rare(event, line)
-        self.lines = line
+                if self.clocks.largest_ns and self._order is None:
+                    break
         self._store()
+        if numbers is not None:
+            return len(events)
+        self.lines = line
+        return line - before
 
     def _store(self) -> None:
         self.service.take(self._fresh_services)
@@ -180,9 +221,9 @@ class Ledger:
         queue.fresh_ids.append(item)
         if event.late_ns is not None:
             self._fresh_latenesses.append(event.late_ns)
-            lateness.enter(self.violations, worker, event, line)
+            lateness.enter(self.violations, self.clocks, worker, event, line)
         if queue.early and item in queue.early:
-            overtaken(self.violations, queue, event)
+            self._overtaken(queue, event)
         else:
             queue.waiting[item] = len(queue.began) - 1
 
@@ -212,14 +253,14 @@ class Ledger:
         if wait_ns < 0:
             objections.to_wait(self.violations, event, line)
         if event.delivery != 1 or (queue.handouts and item in queue.handouts):
-            get_again(self.violations, worker, queue, event, line)
+            get_again(self.violations, self.clocks, worker, queue, event, line)
             return
         place = queue.waiting.pop(item, None)
         if place is None:
             unmatched_get(self.violations, worker, queue, event, line)
             return
         if t_ns - latency_ns != queue.began[place] or latency_ns < 0:
-            objections.to_latency(self.violations, queue, place, event, line)
+            check_latency(self.violations, self.clocks, queue, place, event, line)
         returned = queue.returned[place]
         if t_ns > returned:
             queue.residence_ns += t_ns - returned
@@ -274,8 +315,35 @@ class Ledger:
         elif len(item) < len(last) or (len(item) == len(last) and item <= last):
             objections.to_seq(self.violations, queue, last, event, line)
 
+    def _blurred_get(self, event: Get, line: int) -> None:
+        """Book a get of uncertain clocks."""
+        queue = self.queues.get(event.queue)
+        place = None if queue is None else queue.waiting.get(event.id)
+        if queue is not None and place is not None:
+            self._compare(queue, place, event)
+        self._get(event, line)
+        self.queues[event.queue].readers.append(self.workers[event.worker].number)
+
+    def _overtaken(self, queue: QueueAccount, event: Put) -> None:
+        get = overtaken(self.violations, self.clocks, queue, event)
+        if self._order is not None:
+            self._compare(queue, len(queue.began) - 1, get)
+
+    def _compare(self, queue: QueueAccount, place: int, get: Get) -> None:
+        """Count a latency that lies below its uncertainty."""
+        if get.t_ns >= self.warmup.ns or not self.warmup.ns:
+            self.below += get.latency_ns < self.clocks.latency(queue, place, get.worker)
+
+    def _check_clock(self, events: Iterable[Event]) -> None:
+        """Object where the log, as it stands, is not in the order of time."""
+        for line, event in enumerate(events, self.lines + 1):
+            if event.t_ns < self._told_ns:
+                objections.to_time(self.violations, event.t_ns, self._told_ns, line)
+            self._told_ns = event.t_ns
+
     def _turned_back(self, t_ns: int, line: int) -> None:
-        self.violations.add(Kind.CAUSALITY, f"t_ns {t_ns} follows {self._clock_ns}", line - 1, line)
+        if self._order is None:
+            objections.to_time(self.violations, t_ns, self._clock_ns, line)
 
     def _rare(self, event: Event, line: int) -> None:
         """Book an event that does not come once per item."""
@@ -316,11 +384,12 @@ class Ledger:
         queue = worker.target
         if queue is None or queue.name != event.queue:
             queue = self._wrong_queue(worker, worker.target, event, line)
-        if event.wait_ns < 0 or event.delivery != 1:
+        # It began by the clock of the dead, and was logged by another.
+        if event.wait_ns < -self.clocks.between(event.worker, None) or event.delivery != 1:
             objections.to_put(self.violations, event, line)
         if event.late_ns is not None:
             self._fresh_latenesses.append(event.late_ns)
-            lateness.enter(self.violations, worker, event, line)
+            lateness.enter(self.violations, self.clocks, worker, event, line)
         if worker.dead_ns == -FAR:
             objections.to_recovery(self.violations, event, line)
         if not worker.relays and not event.id.startswith(f"{worker.name}:"):
@@ -337,7 +406,7 @@ class Ledger:
         queue.writers.append(RECOVERED + place)
         queue.fresh_ids.append(event.id)
         if event.id in queue.early:
-            overtaken(self.violations, queue, event)
+            self._overtaken(queue, event)
         else:
             queue.waiting[event.id] = place
 
@@ -351,13 +420,14 @@ class Ledger:
     def _redelivery(self, event: Redelivery, line: int) -> None:
         queue = self.queues.get(event.queue) or self._unknown_queue(event.queue, line)
         self.redelivered += 1
-        redeliver(self.violations, self.workers, queue, event, line)
+        redeliver(self.violations, self.clocks, self.workers, queue, event, line)
 
     def _life(self, event: WorkerStart | WorkerDied | WorkerExit, line: int) -> None:
         """Book a birth or a death."""
         worker = self.workers.get(event.worker) or self._stranger(event.worker, line)
         match event:
             case WorkerStart():
+                self.clocks.enter(event)
                 number = worker.incarnations + 1 if event.incarnation is None else event.incarnation
                 if worker.alive or number <= worker.incarnations:
                     objections.to_start(self.violations, worker, event, line)
@@ -367,7 +437,8 @@ class Ledger:
                 worker.die(event.t_ns, event.incarnation)
             case WorkerExit():
                 worker.exit(event.t_ns, event.exit_code, event.signal)
-                if worker.used_ns > event.t_ns - worker.started_ns:
+                lived_ns = event.t_ns - worker.started_ns
+                if worker.used_ns > lived_ns + self.clocks.between(worker.name, None):
                     objections.to_lifetime(self.violations, worker, event, line)
                 self._live.pop(worker.name, None)
 
@@ -389,6 +460,7 @@ class Ledger:
                 worker = f"{name}-{index}"
                 number = len(self.workers)
                 self.workers[worker] = WorkerAccount(worker, number, name, group.role, source, target)
+                self.clocks.names.append(worker)
 
     def _absent(self, event: Put | Get | Done, line: int) -> WorkerAccount:
         """Return the account of a worker that is not between its start and its exit."""
@@ -404,6 +476,7 @@ class Ledger:
     def _stranger(self, name: str, line: int) -> WorkerAccount:
         self.violations.add(Kind.UNEXPECTED, f"worker {name} belongs to no group of run.start", line)
         worker = self.workers[name] = WorkerAccount(name, len(self.workers), "", "", None, None)
+        self.clocks.names.append(name)
         worker.incarnations = 1
         worker.started_ns = 0
         self._live[name] = worker

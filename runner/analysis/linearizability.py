@@ -21,6 +21,8 @@ begins last decides. Sorting is what takes longest. (Fast monitors of other type
 Each delivery of an item is a value of its own, put by its `put` or its `redelivery`. Where the log cannot know, every
 possibility counts: a get that a death kept from being logged spans all the time it may have taken, and what was never
 got and may have been, constrains nothing. Operations that touch at one instant overlap, as do those of one batch.
+Where workers of several nodes use a queue, an operation may have been anywhere within the uncertainty of its clock: its
+interval is longer by that at both ends, so that what is found is a violation whatever the clocks showed.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
+from runner.analysis.clocks import Clocks
 from runner.analysis.violations import Kind
-from runner.log.events import Get, Put, Redelivery, RunStart, WorkerDied, WorkerExit
+from runner.log.events import Get, Put, Redelivery, RunStart, WorkerDied, WorkerExit, WorkerStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,23 +79,42 @@ class FifoCheck:
     def __init__(self) -> None:
         self._histories: dict[str, History] = {}
         self._sources: dict[str, str | None] = {}
+        self._used: dict[str, list[History]] = {}
+        self._clocks = Clocks()
         self._lines = 0
 
     def feed(self, events: Iterable[Event]) -> None:
         """Note further events."""
         line = self._lines
         histories = self._histories
+        exact = not self._clocks.largest_ns
         for event in events:
             line += 1
             if isinstance(event, (Put, Get, Redelivery)):
                 history = histories.get(event.queue)
                 if history is not None:
-                    history.enter(event, line)
+                    history.enter(event if exact else self._longer(history, event), line)
             elif isinstance(event, (WorkerDied, WorkerExit)):
                 self._mourn(event)
+            elif isinstance(event, WorkerStart):
+                self._clocks.enter(event)
+                exact = not self._clocks.largest_ns
+                for used in self._used.get(event.worker.rpartition("-")[0], ()):
+                    used.join(event.node, event.clock_uncertainty_ns or 0)
             elif isinstance(event, RunStart) and not self._sources:
                 self._begin(event)
         self._lines = line
+
+    def _longer(self, history: History, event: Put | Get | Redelivery) -> Put | Get | Redelivery:
+        """The same operation, as if it had been whenever its clock allows, by that of the workers if they share one."""
+        worker = None if isinstance(event, Redelivery) or (isinstance(event, Put) and event.recovered) else event.worker
+        more = self._clocks.of(worker)
+        if history.is_of_one_clock:
+            more = 2 * more if worker is None else 0
+        instants = {"t_ns": event.t_ns + more, "wait_ns": event.wait_ns + 2 * more}
+        if isinstance(event, Get):
+            instants["latency_ns"] = event.latency_ns + more + self._clocks.largest_ns
+        return replace(event, **instants)
 
     def _begin(self, start: RunStart) -> None:
         for name, facts in start.queues.items():
@@ -98,6 +122,9 @@ class FifoCheck:
             if promised or start.engine in ENGINES:
                 self._histories[name] = History()
         self._sources = {name: group.source for name, group in start.groups.items()}
+        for name, group in start.groups.items():
+            ends = map(self._histories.get, filter(None, (group.source, group.target)))
+            self._used[name] = [history for history in ends if history is not None]
 
     def _mourn(self, event: WorkerDied | WorkerExit) -> None:
         """Note a death: what the reader received last it may not have logged."""
@@ -140,6 +167,9 @@ class History:
         self.get_lines = array("I")
         self.bereft_ns = -NEVER
         """When a reader last died."""
+        # Of those who put and get here: their nodes, None for one that says none, and the worst of their clocks.
+        self._nodes: set[str | None] = set()
+        self._worst_ns = 0
         self._names = bytearray()
         self._name_ends = array("q", [0])
         # Put and not got -> place in the columns; got and not put; redelivered -> number and instant of the first time.
@@ -147,6 +177,22 @@ class History:
         self._early: dict[tuple[str, int], tuple[Get, int]] = {}
         self._deliveries: dict[str, int] = {}
         self._first_again: dict[str, int] = {}
+
+    @property
+    def is_of_one_clock(self) -> bool:
+        """Whether all who put and get here were on one node so far, or have exact clocks."""
+        return not self._worst_ns or (len(self._nodes) == 1 and None not in self._nodes)
+
+    def join(self, node: str | None, uncertainty_ns: int) -> None:
+        """Note on which node there is somebody who puts or gets; what was exact among one node's is so no longer."""
+        was, worst_ns = self.is_of_one_clock, self._worst_ns
+        self._nodes.add(node)
+        self._worst_ns = max(uncertainty_ns, worst_ns)
+        if was and not self.is_of_one_clock and worst_ns:
+            for began, ended in ((self.put_began, self.put_ended), (self.got_began, self.got_ended)):
+                for place, end in enumerate(ended):
+                    began[place] -= worst_ns if began[place] != NEVER else 0
+                    ended[place] += worst_ns if end != NEVER else 0
 
     def enter(self, event: Put | Get | Redelivery, line: int) -> None:
         """Note an operation."""

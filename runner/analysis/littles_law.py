@@ -11,7 +11,7 @@ may differ by
   samples' own scatter asks what a sampler that works would have found. Where that meets hardly any item, Bernstein's
   inequality is taken: a queue that is seldom occupied may never be seen so;
 - what the log leaves open. An item comes into the queue while its put lasts, not when it returns, and leaves it while
-  its get lasts.
+  its get lasts; and the clocks of a cluster are uncertain.
 
 A difference beyond both is a fault of measuring: the log, its clock or the samples are wrong.
 """
@@ -81,8 +81,8 @@ def littles_law(queue: QueueAccount, samples: DepthSamples) -> LittlesLaw | None
     half_width = _half_width(errors, [b - a for a, b in pairwise(edges)])
     if occupied < _SEEN:
         half_width = max(half_width, _bernstein(max(0.0, expected), queue.max_depth + 1, samples.count))
-    below = queue.open_below_ns / total
-    above = (sum(queue.returned) - sum(queue.began)) / total
+    below = (queue.open_below_ns + queue.blur_ns) / total
+    above = (sum(queue.returned) - sum(queue.began) + queue.blur_ns) / total
     fault = not expected - below - half_width <= sampled <= expected + above + half_width
     return LittlesLaw(samples.count, sampled, expected, half_width, below, above, fault)
 

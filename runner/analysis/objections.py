@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerExit, WorkerStart
 
 
+def to_time(found: Violations, t_ns: int, before_ns: int, line: int) -> None:
+    """Object to a line that is earlier than the one before."""
+    found.add(Kind.CAUSALITY, f"t_ns {t_ns} follows {before_ns}", line - 1, line)
+
+
 def to_absence(found: Violations, when: str, event: Put | Get | Done, line: int) -> None:
     """Object to an event outside its worker's lifetime."""
     _add(found, Kind.CAUSALITY, f"{event.worker}: {_verb(event)} {when}", event, line)
@@ -99,12 +104,14 @@ def to_child(found: Violations, event: Put, line: int) -> None:
     _add(found, Kind.DUPLICATED, f"put into {event.queue} a second time", event, line)
 
 
-def to_latency(found: Violations, queue: QueueAccount, place: int, event: Get, line: int) -> None:
-    """Object to instants of a get that contradict those of its put."""
+def to_latency(
+    found: Violations, queue: QueueAccount, place: int, event: Get, line: int, uncertainty_ns: int = 0
+) -> None:
+    """Object to instants of a get that contradict those of its put, by more than their clocks explain."""
     began = queue.began[place]
     put_line = queue.lines[place]
-    if event.t_ns < began:
-        message = f"got at {event.t_ns} ns, its put began at {began} ns"
+    if event.t_ns < began - uncertainty_ns:
+        message = f"got at {event.t_ns} ns, its put began at {began} ns{_beyond(uncertainty_ns)}"
         _add(found, Kind.CAUSALITY, message, event, put_line, line)
     else:
         message = f"latency_ns {event.latency_ns}, from its put's beginning it is {event.t_ns - began}"
@@ -160,9 +167,12 @@ def to_late_redelivery(found: Violations, event: Redelivery, line: int) -> None:
     _add(found, Kind.UNEXPECTED, "redelivered, but it was done or had its fate before", event, line)
 
 
-def to_early_redelivery(found: Violations, event: Redelivery, get: Get, get_line: int, line: int) -> None:
-    """Object to a get that took what its redelivery had not begun to put."""
-    message = f"got at {get.t_ns} ns, its redelivery began at {event.t_ns - event.wait_ns} ns"
+def to_early_redelivery(
+    found: Violations, event: Redelivery, get: Get, get_line: int, line: int, uncertainty_ns: int = 0
+) -> None:
+    """Object to a get that took what its redelivery had not begun to put, by more than their clocks explain."""
+    began = event.t_ns - event.wait_ns
+    message = f"got at {get.t_ns} ns, its redelivery began at {began} ns{_beyond(uncertainty_ns)}"
     _add(found, Kind.CAUSALITY, message, event, get_line, line)
 
 
@@ -213,6 +223,10 @@ def to_fate_of_delivery(found: Violations, delivery: int, event: Left | Failed |
 def to_loss(found: Violations, event: Lost, line: int) -> None:
     """Object to an item the run itself calls lost."""
     found.add(Kind.LOST, f"the run itself says so: {event.why}", line, item=event.id, queue=event.queue)
+
+
+def _beyond(uncertainty_ns: int) -> str:
+    return f", and their clocks agree to {uncertainty_ns} ns" if uncertainty_ns else ""
 
 
 def _verb(event: Put | Get | Done) -> str:

@@ -12,18 +12,24 @@ from typing import TYPE_CHECKING
 
 from runner.analysis import objections
 from runner.analysis.accounts import FAR, Handout, Hold
-from runner.analysis.early import unmatched_get
+from runner.analysis.early import check_latency, unmatched_get
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runner.analysis.accounts import QueueAccount, WorkerAccount
+    from runner.analysis.clocks import Clocks
     from runner.analysis.violations import Violations
     from runner.log.events import Get, Redelivery
 
 
 def redeliver(
-    found: Violations, workers: Mapping[str, WorkerAccount], queue: QueueAccount, event: Redelivery, line: int
+    found: Violations,
+    clocks: Clocks,
+    workers: Mapping[str, WorkerAccount],
+    queue: QueueAccount,
+    event: Redelivery,
+    line: int,
 ) -> None:
     """Book a redelivery: what a dead worker had in its hands waits again."""
     handout = queue.handouts.setdefault(event.id, Handout())
@@ -33,13 +39,14 @@ def redeliver(
         objections.to_wait(found, event, line)
     get, get_line = handout.ahead, handout.ahead_line
     if get is not None and get.delivery == event.delivery:
-        if get.t_ns < event.t_ns - event.wait_ns:
-            objections.to_early_redelivery(found, event, get, get_line, line)
+        uncertainty = clocks.between(get.worker, None)
+        if get.t_ns < event.t_ns - event.wait_ns - uncertainty:
+            objections.to_early_redelivery(found, event, get, get_line, line, uncertainty)
         previous, handout.previous, handout.ahead = handout.previous, None, None
     else:
         previous = queue.held.pop(event.id, None)
         _wait_again(found, queue, handout, previous, event, line)
-    _check_from(found, workers, queue, previous, event, line)
+    _check_from(found, clocks, workers, queue, previous, event, line)
     handout.delivery = max(event.delivery, handout.delivery)
     handout.t_ns = event.t_ns
     queue.redelivered.append((event.t_ns, line))
@@ -67,6 +74,7 @@ def _wait_again(
 
 def _check_from(
     found: Violations,
+    clocks: Clocks,
     workers: Mapping[str, WorkerAccount],
     queue: QueueAccount,
     previous: Hold | None,
@@ -81,11 +89,13 @@ def _check_from(
         objections.to_redelivery_from(found, event, f"{event.dead} does not read that queue", line)
     elif previous is not None and worker is not holder:
         objections.to_redelivery_from(found, event, f"{previous.get.worker} holds it", previous.line, line)
-    elif worker is not None and (worker.dead_ns == -FAR or worker.dead_ns < got_ns):
+    elif worker is not None and (worker.dead_ns == -FAR or worker.dead_ns < got_ns - clocks.between(worker.name, None)):
         objections.to_redelivery_of_the_living(found, event, worker.name, line)
 
 
-def get_again(found: Violations, worker: WorkerAccount, queue: QueueAccount, event: Get, line: int) -> None:
+def get_again(
+    found: Violations, clocks: Clocks, worker: WorkerAccount, queue: QueueAccount, event: Get, line: int
+) -> None:
     """Book a get of an item that was or is to be redelivered."""
     item = event.id
     handout = queue.handouts.setdefault(item, Handout())
@@ -102,8 +112,7 @@ def get_again(found: Violations, worker: WorkerAccount, queue: QueueAccount, eve
             objections.to_latencies(found, before, event, line)
         unmatched_get(found, worker, queue, event, line)
         return
-    if event.t_ns - event.latency_ns != queue.began[place] or event.latency_ns < 0:
-        objections.to_latency(found, queue, place, event, line)
+    check_latency(found, clocks, queue, place, event, line)
     if not overtakes:
         queue.residence_ns += max(0, event.t_ns - max(queue.returned[place], handout.t_ns))
     queue.held[item] = Hold(worker, event, line, place, queue.origins[place])

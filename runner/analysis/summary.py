@@ -92,11 +92,23 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockFigures:
+    """How exact latencies between nodes are: the worst clock's uncertainty, and how many latencies lie below theirs.
+
+    A latency's uncertainty is that of the clocks of who put and who got; 0 if both are on one node.
+    """
+
+    uncertainty_s: float
+    latencies_below: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A run in figures: the keys of `summary.json` in their order.
 
     `status` is what the log alone says; `exit_code` and `wall_s` only the caller knows, who fills them in with
-    `dataclasses.replace`, and then what was expected, with `judged`. Figures that have no sample are None.
+    `dataclasses.replace`, and then what was expected, with `judged`. Figures that have no sample are None. `clocks` is
+    only there where some are uncertain.
     """
 
     status: str
@@ -119,6 +131,7 @@ class Summary:
     queues: dict[str, QueueFigures]
     workers: dict[str, WorkerFigures]
     audit: Audit
+    clocks: ClockFigures | None = None
     bottleneck: str | None = None
     expectations: list[Expectation] | None = None
 
@@ -131,6 +144,8 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and texts, ready for JSON."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        if self.clocks is None:
+            del plain["clocks"]
         return plain
 
 
@@ -188,6 +203,7 @@ def figures(
         queues=queues,
         workers=workers,
         audit=Audit(verdict.valid, verdict.count),
+        clocks=_clocks(ledger),
         bottleneck=limit.sentence if limit and items.done else None,
     )
 
@@ -196,6 +212,12 @@ def _status(ledger: Ledger | OrderedBooks, verdict: Verdict) -> str:
     if ledger.end is None or (ledger.end.status == "completed" and verdict.valid is not True):
         return "failed"
     return "ok" if ledger.end.status == "completed" else ledger.end.status
+
+
+def _clocks(ledger: Ledger | OrderedBooks) -> ClockFigures | None:
+    if isinstance(ledger, Ledger) and ledger.clocks.largest_ns:
+        return ClockFigures(ledger.clocks.largest_ns / _NS, ledger.below)
+    return None
 
 
 def _items(ledger: Ledger | OrderedBooks, verdict: Verdict) -> Items:

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from runner.config.bounds import SECONDS, kind_of
-from runner.figures import NONE, duration, number, share
+from runner.figures import NONE, duration, number, share, uncertainty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +68,7 @@ def closing(summary: Mapping[str, Any]) -> list[Table | str]:
         summary: The content of summary.json.
     """
     parts: list[Table | str] = [_headline(summary), _items(summary["items"]), _times(summary)]
+    parts.append(uncertainty(summary) or "")
     parts.append(_queues(summary["queues"], summary["workers"]))
     parts += _measuring_faults(summary["queues"])
     workers = summary["workers"]

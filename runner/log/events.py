@@ -27,6 +27,9 @@ LIMIT_NS: Final = 1 << 61
 Nanoseconds: TypeAlias = Annotated[int, Meta(ge=-LIMIT_NS, le=LIMIT_NS)]
 """Bounded so that sums and differences of two still fit 64 bits."""
 
+Uncertainty: TypeAlias = Annotated[int, Meta(ge=0, le=LIMIT_NS)]
+"""Nanoseconds, at least 0."""
+
 
 class QueueFacts(Struct, frozen=True, kw_only=True):
     """A queue as `run.start` declares it; `maxsize` 0: no declared bound; `fifo` is told of kinds not mprun's own."""
@@ -66,7 +69,11 @@ class RunStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="run.st
 
 
 class WorkerStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.start"):
-    """A worker is ready."""
+    """A worker is ready; on a cluster it says on which node, and how exact instants of that node are.
+
+    They stand in the log translated into the driver's clock, from which the node's differs by `clock_offset_ns`, known
+    to ± `clock_uncertainty_ns`. Between two workers of one node they are exact.
+    """
 
     t_ns: Nanoseconds
     worker: str
@@ -74,6 +81,9 @@ class WorkerStart(Struct, frozen=True, kw_only=True, tag_field="event", tag="wor
     role: str | None = None
     incarnation: int | None = None
     pid: int | None = None
+    node: str | None = None
+    clock_offset_ns: int | None = None
+    clock_uncertainty_ns: Uncertainty | None = None
 
 
 class WorkerExit(Struct, frozen=True, kw_only=True, tag_field="event", tag="worker.exit"):

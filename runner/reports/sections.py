@@ -6,7 +6,7 @@ from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.figures import NONE, duration, number, share
+from runner.figures import NONE, duration, number, share, uncertainty
 from runner.reports import charts as draw
 from runner.reports.charts import NAMES
 from runner.reports.facts import plain
@@ -243,6 +243,8 @@ def _latency(found: Reduction, known: Facts, made: Mapping[str, Any]) -> str:
         if (spread := summary.get(key, {})).get("count")
     ]
     body = table("Times", ["time", "count", *_PERCENTILES], rows)
+    if (clocks := uncertainty(summary)) is not None:
+        body += f"<p>{escape(clocks)}.</p>"
     if "sizes" in made:
         classes = [
             [name, duration(low / _NS), duration(high / _NS), number(count), share(count / sizes.count)]

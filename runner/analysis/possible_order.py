@@ -1,0 +1,153 @@
+"""The lines of a log whose clocks are uncertain, in an order in which they may have happened.
+
+    log, by t_ns ──> buffer, as long as two clocks may differ ──> what a line presupposes, then the line itself
+
+A log is ordered by instants, and where those of two nodes differ by more than they really did, a redelivery stands
+before the get of the delivery before, a stage's get after that of what it made, a worker's last events after its exit.
+So each line draws forward what it presupposes, if that stands later by no more than the clocks explain: the get of the
+delivery before, the get of what an item was made of, the start of who acts, all that a worker did before it exited.
+What stands later than that stays where it is, for the books to object to. Lines of one worker, and those of the
+supervisor, keep their order. That a get may stand before its put is nothing new to the books: a put may return later.
+
+Lines do not say of which incarnation they are. So a replacement that acts sooner after a death than the clocks can tell
+is taken for the dead.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from functools import partial
+from itertools import takewhile
+from operator import is_not
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+
+from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerDied, WorkerExit, WorkerStart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from runner.analysis.clocks import Clocks
+    from runner.log.events import Event, GroupFacts
+
+_Key: TypeAlias = tuple[str, ...]
+
+
+class _Line(Struct, gc=False):
+    """A line in the buffer; `key` is under what others find it, `worker` None where it is the supervisor's."""
+
+    number: int
+    event: Event
+    worker: str | None
+    key: _Key | None
+    asked: bool = False
+    gone: bool = False
+
+
+class PossibleOrder:
+    """Takes the events of a log in its order, and gives them back in another, each with the number of its line.
+
+    Args:
+        clocks: By how much instants may differ; they may turn out worse meanwhile.
+        groups: As in `run.start`.
+    """
+
+    def __init__(self, clocks: Clocks, groups: Mapping[str, GroupFacts]) -> None:
+        self._clocks = clocks
+        self._upstream: dict[str, list[str]] = defaultdict(list)
+        for group in groups.values():
+            if group.source is not None and group.target is not None:
+                self._upstream[group.target].append(group.source)
+        self._buffer: deque[_Line] = deque()
+        self._own: dict[str | None, deque[_Line]] = defaultdict(deque)
+        self._found: dict[_Key, _Line] = {}
+        self._gone: set[str] = set()
+
+    def take(self, events: Iterable[Event], number: int) -> list[tuple[int, Event]]:
+        """Take further events, the first of which is in line `number`; return what nothing to come can precede."""
+        event = None
+        for event in events:
+            self._enter(event, number)
+            number += 1
+        return self._given(-1 << 62 if event is None else event.t_ns - 2 * self._clocks.largest_ns)
+
+    def rest(self) -> list[tuple[int, Event]]:
+        """Return what is left at the log's end."""
+        return self._given(1 << 62)
+
+    def _enter(self, event: Event, number: int) -> None:
+        key: _Key | None = None
+        worker: str | None = None
+        if isinstance(event, Put | Get | Done) and not (isinstance(event, Put) and event.recovered):
+            worker = event.worker
+        if isinstance(event, Put | Redelivery):
+            key = "put", event.queue, event.id, str(event.delivery)
+        elif isinstance(event, Get):
+            key = "get", event.queue, event.id, str(event.delivery)
+        elif isinstance(event, WorkerStart):
+            key = "start", event.worker
+            self._clocks.enter(event)
+        line = _Line(number, event, worker, key)
+        self._buffer.append(line)
+        self._own[worker].append(line)
+        if key is not None:
+            self._found[key] = line
+
+    def _given(self, before_ns: int) -> list[tuple[int, Event]]:
+        given: list[tuple[int, Event]] = []
+        while self._buffer and (self._buffer[0].gone or self._buffer[0].event.t_ns < before_ns):
+            for line in self._drawn(self._buffer.popleft()):
+                given += self._out(line)
+        return given
+
+    def _drawn(self, first: _Line) -> Iterator[_Line]:
+        """Yield what a line presupposes, what that does, and so on, each when all before it is out; the line last."""
+        waiting = [first]
+        while waiting:
+            line = waiting[-1]
+            if line.gone or line.asked:
+                waiting.pop()
+                if not line.gone:
+                    yield line
+                continue
+            line.asked = True
+            own = self._own[line.worker]
+            before = [] if own[0] is line else [*takewhile(partial(is_not, line), own)]
+            waiting += [each for each in (*self._presupposed(line), *reversed(before)) if not each.asked]
+
+    def _out(self, line: _Line) -> Iterator[tuple[int, Event]]:
+        """Yield a line; before it what its worker did before, if that has to wait for it, which contradicts itself."""
+        own = self._own[line.worker]
+        while not line.gone:
+            each = own.popleft()
+            each.gone = True
+            if each.key is not None and self._found.get(each.key) is each:
+                del self._found[each.key]
+            if isinstance(each.event, WorkerStart):
+                self._gone.discard(each.event.worker)
+            elif isinstance(each.event, WorkerDied | WorkerExit):
+                self._gone.add(each.event.worker)
+            yield each.number, each.event
+
+    def _presupposed(self, line: _Line) -> Iterator[_Line]:
+        event = line.event
+        if line.worker is not None and line.worker in self._gone:
+            yield from self._near(line, ("start", line.worker))
+        if isinstance(event, Get):
+            for source in self._upstream[event.queue]:
+                for item in (event.id, event.id.rpartition(".")[0]):
+                    yield from self._near(line, ("get", source, item, "1"))
+        if isinstance(event, Get | Redelivery | Left | Failed | Lost):
+            before = str(event.delivery - isinstance(event, Get | Redelivery))
+            yield from self._near(line, ("put", event.queue, event.id, before))
+            yield from self._near(line, ("get", event.queue, event.id, before))
+        elif isinstance(event, WorkerExit | WorkerDied):
+            until = event.t_ns + self._clocks.between(event.worker, None)
+            yield from reversed([*takewhile(lambda each: each.event.t_ns <= until, self._own[event.worker])])
+
+    def _near(self, line: _Line, key: _Key) -> Iterator[_Line]:
+        """Yield the line of that key, if it stands later by no more than the clocks explain."""
+        found = self._found.get(key)
+        if found is not None and found.event.t_ns - line.event.t_ns <= self._clocks.between(line.worker, found.worker):
+            yield found
