@@ -138,7 +138,7 @@ class Crew:
         source, target = self._queues.get(group.source or ""), self._queues.get(group.target or "")
         job = Job(
             worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + REPORTED].tolist()),
-            source and source.address, target and target.address,
+            None if source is None else source.address, None if target is None else target.address,
             1 if source is None else source.plan.batch, 1 if target is None else target.plan.batch,
             self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,
         )  # fmt: skip
