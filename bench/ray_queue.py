@@ -27,7 +27,6 @@ PRODUCERS = CONSUMERS = 2
 ASKED_AGAIN_AFTER_S = 0.001
 
 
-@ray.remote(num_cpus=0)
 class Peer:
     """A producer or consumer of the other side."""
 
@@ -58,7 +57,7 @@ class Peer:
 def with_ray_queue(items: int, batch: int) -> float:
     """Seconds that `ray.util.queue` takes."""
     queue = Queue(actor_options={"num_cpus": 0})
-    peers = [Peer.remote() for _ in range(PRODUCERS + CONSUMERS)]
+    peers = [ray.remote(num_cpus=0)(Peer).remote() for _ in range(PRODUCERS + CONSUMERS)]
     ray.get([peer.ready.remote() for peer in peers])
     share = items // PRODUCERS
     began = time.monotonic()

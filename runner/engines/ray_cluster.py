@@ -53,7 +53,7 @@ def connected(plan: Plan) -> Iterator[Any]:
         yield ray
         return
     with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stderr(_WithoutRaylet(sys.stderr)))  # type: ignore[type-var]
+        stack.enter_context(contextlib.redirect_stderr(_WithoutRaylet(sys.stderr)))
         with _own_handlers():
             _connect(plan, ray, stack)
         try:
