@@ -115,6 +115,7 @@ class Crew:
             while any(hand.alive for hand in self._hands):
                 self._look_around()
             self._collect_the_rest()
+            self._nodes.look_again({hand.node: hand.actor for hand in self._hands if not (hand.died or hand.killed)})
             return self._outcome(clock)
         finally:
             self._dissolve()
