@@ -92,7 +92,7 @@ class Ledger:
         if self._order is None:
             events = list(events)
             booked = self._enter(events)
-            if booked == len(events):
+            if not self.clocks.largest_ns:
                 return
             self._order = PossibleOrder(self.clocks, self.groups)
             self._told_ns = self._clock_ns
