@@ -279,6 +279,20 @@ def test_clocks_as_wrong_as_they_say_raise_no_alarm(batch: int) -> None:
     assert judged_logs > 20
 
 
+def test_the_log_of_a_cluster_cut_short_is_unknown() -> None:
+    """Even where the line that explains the last ones is among those that are missing."""
+    for seed in range(150):
+        log = cluster(seed)
+        for kept in Random(seed).sample(range(1, len(log or [])), 3) if log else ():  # noqa: S311
+            verdict = audit(events_of((log or [])[:kept]), fifo=True)
+            assert (verdict.valid, verdict.violations) == ("unknown", ()), (seed, kept)
+
+
+def test_what_no_missing_line_could_explain_is_a_violation_of_a_log_cut_short() -> None:
+    log = located([*start(), get(12, A, -8), put(21, A, 1), *whole(B, 40)], APART)
+    assert {each.kind for each in audit(events_of(log)).violations} == {Kind.CAUSALITY}
+
+
 def shifted(seed: int, uncertainty: int) -> tuple[list[Record], dict[str, Node]]:
     """A run without deaths on three nodes, of which one is the driver's; the others may be worse than they say."""
     random = Random(seed)  # noqa: S311

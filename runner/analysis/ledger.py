@@ -103,10 +103,20 @@ class Ledger:
         self.lines += len(events)
         self._enter_numbered(self._order.take(events, first))
 
-    def finish(self) -> None:
-        """Book what waits for events to come, as there are none."""
-        if self._order is not None:
-            self._enter_numbered(self._order.rest())
+    def finish(self, *, whole: bool) -> None:
+        """Book what waits for events to come, as there are none.
+
+        Args:
+            whole: Whether the log is. Else what may explain these events may be missing, so nothing is objected to.
+        """
+        if self._order is None:
+            return
+        rest = self._order.rest()
+        found = self.violations
+        if not whole or not any(isinstance(event, RunEnd) for _, event in rest):
+            self.violations = Violations()
+        self._enter_numbered(rest)
+        self.violations = found
 
     def _enter_numbered(self, lines: Sequence[tuple[int, Event]]) -> None:
         self._enter([event for _, event in lines], [number for number, _ in lines])
