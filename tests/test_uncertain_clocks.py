@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,23 @@ from clusters import DRIVER, Node, spread
 from lines import again, born, died, done, end, fate, get, leave, put, start
 from logs import Topology, events_of, legal_log, text_of
 from mishaps import log_of, mishap
-from test_audit import TWO_READERS, A, B, whole
+from mutations import MUTATIONS
+from test_audit import (
+    TWO_READERS,
+    A,
+    B,
+    drop,
+    duplicate,
+    give_to_another,
+    redeliver,
+    rename,
+    requeue,
+    retime,
+    whole,
+)
 from test_linearizability import swapped
 
+from runner import audit as audited
 from runner.analysis.analyse import analyse
 from runner.analysis.audit import audit
 from runner.analysis.clocks import Clocks
@@ -26,6 +41,7 @@ from runner.analysis.spread import spread as spread_of
 from runner.analysis.summary import ClockFigures, figures, summarise
 from runner.analysis.violations import Kind, Verdict
 from runner.cli.tables import closing
+from runner.errors import LogError
 from runner.reports.report import report
 
 if TYPE_CHECKING:
@@ -300,6 +316,29 @@ def shifted(seed: int, uncertainty: int) -> tuple[list[Record], dict[str, Node]]
     nodes = [DRIVER, *(Node(name, random.randint(-60, 60), uncertainty) for name in "ab")]
     places: dict[str, Node] = {}
     return spread(log, lambda worker, _: places.setdefault(worker, random.choice(nodes))), places
+
+
+@pytest.mark.parametrize("falsify", [drop, duplicate, rename, requeue, give_to_another, retime, redeliver])
+def test_one_falsified_line_is_caught_with_its_class_whatever_the_clocks(falsify: Any) -> None:
+    """All but instants is judged as strictly as ever."""
+    for seed in range(40):
+        log, _ = shifted(seed, 60)
+        hot = [k for k, record in enumerate(log) if record["event"] in ("put", "get", "done")]
+        random = Random(seed)  # noqa: S311
+        expected = falsify(log, random.choice(hot), random)
+        verdict = audit(events_of(log))
+        assert verdict.valid is False, seed
+        assert {each.kind for each in verdict.violations} & expected, seed
+
+
+def test_any_falsified_log_has_a_verdict(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    for seed in range(25):
+        log, random = cluster(seed), Random(seed)  # noqa: S311
+        for change in MUTATIONS if log else ():
+            path.write_text(change(log or [], random.randrange(len(log or [])), random))
+            with contextlib.suppress(LogError):
+                assert audited(path).valid in (True, False, "unknown")
 
 
 def agreement(one: Node, other: Node) -> int:
