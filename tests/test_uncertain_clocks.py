@@ -188,6 +188,20 @@ def test_a_worker_may_seem_to_act_after_its_exit_and_before_its_start() -> None:
     assert kinds(*before(11), nodes=APART) == {Kind.CAUSALITY}
 
 
+def test_a_worker_may_seem_to_act_before_all_have_started() -> None:
+    """What the first one does then stands before any line that says how uncertain its clock is."""
+    for seed in range(40):
+        log, _ = shifted(seed, 60)
+        ready = [line | {"t_ns": -1} if line["event"] == "worker.start" else line for line in log]
+        ready[1:] = sorted(ready[1:], key=lambda line: int(line["t_ns"]))
+        assert audit(events_of(ready), fifo=True).violations == ()
+    head = start()
+    for n, found in ((10, []), (11, ["p-0: put without a worker.start"])):
+        log = [head[0], put(-500 - n, A), *head[1:], get(20, A, 520 + n), done(20, A), end(900)]
+        verdict = audit(events_of(located(log, APART)), fifo=True)
+        assert [each.message for each in verdict.violations if "start" in each.message][:1] == found
+
+
 def test_a_worker_lives_as_long_as_the_clock_of_another_says() -> None:
     def lived(n: int) -> list[Record]:
         return [put(10, A, 510 + n), leave(10, "p-0"), fate("left", 20, A)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
-from runner.analysis.clocks import Clocks
+from runner.analysis.clocks import Clocks, uncertain
 from runner.analysis.durations import Durations
 from runner.analysis.early import check_latency, overtaken, unmatched_get
 from runner.analysis.fate import seal
@@ -89,15 +89,16 @@ class Ledger:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
+        events = list(events)
+        if self.start is None and self._order is None and uncertain(events):
+            self._order = PossibleOrder(self.clocks)
         if self._order is None:
-            events = list(events)
             booked = self._enter(events)
             if not self.clocks.largest_ns:
                 return
-            self._order = PossibleOrder(self.clocks, self.groups)
+            self._order = PossibleOrder(self.clocks, self.groups, self._live)
             self._told_ns = self._clock_ns
             events = events[booked:]
-        events = list(events)
         self._check_clock(events)
         first = self.lines + 1
         self.lines += len(events)

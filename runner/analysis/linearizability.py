@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from runner.analysis.clocks import Clocks
+from runner.analysis.clocks import Clocks, uncertain
 from runner.analysis.violations import Kind
 from runner.log.events import Done, Get, Put, Redelivery, RunStart, WorkerDied, WorkerExit, WorkerStart
 
@@ -85,6 +85,12 @@ class FifoCheck:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Note further events."""
+        events = list(events)
+        if not self._lines and uncertain(events):
+            # By clocks that differ somebody may have acted before it started.
+            for event in events:
+                if isinstance(event, (RunStart, WorkerStart)):
+                    self._enter(event)
         line = self._lines
         histories = self._histories
         exact = not self._clocks.largest_ns

@@ -23,7 +23,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerDied, WorkerExit, WorkerStart
+from runner.log.events import (
+    Done,
+    Failed,
+    Get,
+    Left,
+    Lost,
+    Put,
+    Redelivery,
+    RunStart,
+    WorkerDied,
+    WorkerExit,
+    WorkerStart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,19 +62,25 @@ class PossibleOrder:
 
     Args:
         clocks: By how much instants may differ; they may turn out worse meanwhile.
-        groups: As in `run.start`.
+        groups: As in `run.start`, if that is not among the events.
+        living: Workers that are between their start and their exit before the first event.
     """
 
-    def __init__(self, clocks: Clocks, groups: Mapping[str, GroupFacts]) -> None:
+    def __init__(
+        self, clocks: Clocks, groups: Mapping[str, GroupFacts] | None = None, living: Iterable[str] = ()
+    ) -> None:
         self._clocks = clocks
         self._upstream: dict[str, list[str]] = {}
-        for group in groups.values():
-            if group.source is not None and group.target is not None:
-                self._upstream.setdefault(group.target, []).append(group.source)
+        self._link(groups or {})
+        self._living: set[str | None] = {None, *living}
         self._buffer: deque[_Line] = deque()
         self._own: dict[str | None, deque[_Line]] = defaultdict(deque)
         self._found: dict[_Key, _Line] = {}
-        self._gone: set[str | None] = set()
+
+    def _link(self, groups: Mapping[str, GroupFacts]) -> None:
+        for group in groups.values():
+            if group.source is not None and group.target is not None:
+                self._upstream.setdefault(group.target, []).append(group.source)
 
     def take(self, events: Iterable[Event], first: int) -> list[tuple[int, Event]]:
         """Take further events, the first of which is in line `first`; return what nothing to come can precede."""
@@ -93,11 +111,13 @@ class PossibleOrder:
             case WorkerStart():
                 self._clocks.enter(event)
                 return None, ("start", event.worker)
+            case RunStart():
+                self._link(event.groups)
         return None, None
 
     def _given(self, before_ns: int) -> list[tuple[int, Event]]:
         given: list[tuple[int, Event]] = []
-        buffer, own, found, gone, upstream = self._buffer, self._own, self._found, self._gone, self._upstream
+        buffer, own, found, living, upstream = self._buffer, self._own, self._found, self._living, self._upstream
         while buffer and (buffer[0].gone or buffer[0].event.t_ns < before_ns):
             line = buffer.popleft()
             if line.gone:
@@ -108,7 +128,7 @@ class PossibleOrder:
                 plain = event.delivery == 1 and event.queue not in upstream
             else:
                 plain = isinstance(event, (Put, Done))
-            if plain and worker not in gone and mine[0] is line:
+            if plain and worker in living and mine[0] is line:
                 mine.popleft()
                 if line.key is not None:
                     found.pop(line.key, None)
@@ -139,17 +159,17 @@ class PossibleOrder:
         while not line.gone:
             each = own.popleft()
             each.gone = True
-            if each.key is not None:
-                self._found.pop(each.key, None)
+            if each.key is not None and self._found.get(each.key) is each:
+                del self._found[each.key]
             if isinstance(each.event, WorkerStart):
-                self._gone.discard(each.event.worker)
+                self._living.add(each.event.worker)
             elif isinstance(each.event, WorkerDied | WorkerExit):
-                self._gone.add(each.event.worker)
+                self._living.discard(each.event.worker)
             yield each.number, each.event
 
     def _presupposed(self, line: _Line) -> Iterator[_Line]:
         event = line.event
-        if line.worker is not None and line.worker in self._gone:
+        if line.worker is not None and line.worker not in self._living:
             yield from self._near(line, ("start", line.worker))
         if isinstance(event, Get):
             for source in self._upstream.get(event.queue, ()):
