@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
-from runner.analysis.clocks import Clocks
+from runner.analysis.clocks import Clocks, uncertain
 from runner.analysis.durations import Durations
 from runner.analysis.early import check_latency, overtaken, unmatched_get
 from runner.analysis.fate import seal
@@ -89,24 +89,35 @@ class Ledger:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
+        events = list(events)
+        if self.start is None and self._order is None and uncertain(events):
+            self._order = PossibleOrder(self.clocks)
         if self._order is None:
-            events = list(events)
             booked = self._enter(events)
-            if booked == len(events):
+            if not self.clocks.largest_ns:
                 return
-            self._order = PossibleOrder(self.clocks, self.groups)
+            self._order = PossibleOrder(self.clocks, self.groups, self._live)
             self._told_ns = self._clock_ns
             events = events[booked:]
-        events = list(events)
         self._check_clock(events)
         first = self.lines + 1
         self.lines += len(events)
         self._enter_numbered(self._order.take(events, first))
 
-    def finish(self) -> None:
-        """Book what waits for events to come, as there are none."""
-        if self._order is not None:
-            self._enter_numbered(self._order.rest())
+    def finish(self, *, whole: bool) -> None:
+        """Book what waits for events to come, as there are none.
+
+        Args:
+            whole: Whether the log is. Else what may explain these events may be missing, so nothing is objected to.
+        """
+        if self._order is None:
+            return
+        rest = self._order.rest()
+        found = self.violations
+        if not whole or not any(isinstance(event, RunEnd) for _, event in rest):
+            self.violations = Violations()
+        self._enter_numbered(rest)
+        self.violations = found
 
     def _enter_numbered(self, lines: Sequence[tuple[int, Event]]) -> None:
         self._enter([event for _, event in lines], [number for number, _ in lines])
