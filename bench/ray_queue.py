@@ -12,7 +12,7 @@ millisecond where there is no whole batch; with batches of one they block (`get`
 **One operation.** One producer that pauses for 2 ms after each item, one consumer that works for 3 ms on each, so that
 there always is an item to get; how long a put and a get last in the worker. Beside it, an empty call of a Ray actor.
 
-**Prefetch.** The job of the throughput without batches; the same with consumers that work for 1 ms on an item; and 1,000
+**Prefetch.** The job of the throughput without batches; the same with consumers that work for 1 ms on each; and 1,000
 items for two consumers, of which one works for 1 ms on an item and the other for 20 ms.
 
 **Start.** From `run.start` to the opening of the gate, on a cluster that is there.
