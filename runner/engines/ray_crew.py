@@ -19,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runner.engines.board import TAKEN, State
 from runner.engines.contract import Status
+from runner.engines.deaths import Answer, answer, bereft
 from runner.engines.limits import unwritten
 from runner.engines.ray_broker import RayBroker
 from runner.engines.ray_cluster import waiting_for
@@ -26,12 +27,13 @@ from runner.engines.ray_ends import REPORTED
 from runner.engines.ray_hand import RayHand
 from runner.engines.ray_nodes import Nodes
 from runner.engines.ray_queue import BrokerQueue
-from runner.engines.ray_worker import Job, RayWorker
+from runner.engines.ray_worker import ORDERS, Job, RayWorker
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, standstill, waiting
 from runner.engines.stop import Stop, overdue
+from runner.errors import ConfigError, Problem
 from runner.log.arrivals import Arrivals
 from runner.log.journal import Clock
 from runner.planning.plan import OnDeath, Role
@@ -75,12 +77,20 @@ class Crew:
         self._interval = max(_INTERVAL_S, self._plan.size / _CALLS_PER_S)
         self._collect_at = 0.0
         self._progress_at = monotonic()
-        self._queues = {queue.name: BrokerQueue(queue, self._broker(queue)) for queue in self._plan.queues}
+        self._queues = {queue.name: self._queue(queue) for queue in self._plan.queues}
         self._live = replace(live, depths={name: queue.depth for name, queue in self._queues.items()})
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._queues)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
+
+    def _queue(self, queue: QueuePlan) -> BrokerQueue:
+        """The queue with its broker; raises ConfigError where that finds no place."""
+        try:
+            return BrokerQueue(queue, self._broker(queue))
+        except RayError as error:
+            why = f"its broker does not start: {str(error).strip().splitlines()[0]}"
+            raise ConfigError(Problem(self._plan.name, None, None, f"queues.{queue.name}", why)) from error
 
     def _broker(self, queue: QueuePlan) -> Any:
         """The actor that holds a queue, on the supervisor's node where nothing else is said."""
@@ -91,7 +101,15 @@ class Crew:
             options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
         else:
             options = _options(placement)
-        return ray.remote(RayBroker).options(**options).remote(queue.maxsize, writers)
+        return self._with_options(f"queues.{queue.name}", RayBroker, options).remote(queue.maxsize, writers)
+
+    def _with_options(self, where: str, what: type, options: dict[str, Any]) -> Any:
+        """A class of actors with these options; raises ConfigError where Ray does not take them."""
+        try:
+            return ray.remote(concurrency_groups={ORDERS: 1})(what).options(**options)
+        except ValueError as error:
+            why = f"Ray refuses: {str(error).splitlines()[0]}"
+            raise ConfigError(Problem(self._plan.name, None, None, f"engine_options.{where}", why)) from error
 
     def run(self) -> Outcome:
         """From the first start to the last end."""
@@ -105,6 +123,7 @@ class Crew:
             while any(hand.alive for hand in self._hands):
                 self._look_around()
             self._collect_the_rest()
+            self._nodes.look_again({hand.node: hand.actor for hand in self._hands if not (hand.died or hand.killed)})
             return self._outcome(clock)
         finally:
             self._dissolve()
@@ -138,12 +157,12 @@ class Crew:
         source, target = self._queues.get(group.source or ""), self._queues.get(group.target or "")
         job = Job(
             worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + REPORTED].tolist()),
-            source and source.address, target and target.address,
+            None if source is None else source.address, None if target is None else target.address,
             1 if source is None else source.plan.batch, 1 if target is None else target.plan.batch,
             self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,
         )  # fmt: skip
-        options = _options(self._plan.cluster.group(group.name))
-        actor = ray.remote(concurrency_groups={"orders": 1})(RayWorker).options(**options).remote(job)
+        remote = self._with_options(f"groups.{group.name}", RayWorker, _options(self._plan.cluster.group(group.name)))
+        actor = remote.remote(job)
         hand = RayHand(worker, incarnation, slot, actor, (slot.puts, slot.gets))
         self._hands.append(hand)
         self._holders[hand.holder] = hand
@@ -371,21 +390,18 @@ class Crew:
 
     def _answer_death(self, hand: RayHand, how: str, last: str | None) -> None:
         """What `Supervisor` does, for an actor."""
-        name, policy = hand.worker.name, self._plan.on_death
+        name = hand.worker.name
         held = last if hand.worker.group.source is not None else None
         why = f"{name} {how} {f'with {held} in hand' if held else f'while {hand.slot.state.name.lower()}'}"
         self._chronicle.add("worker.died", "error", worker=name, incarnation=hand.incarnation, why=why, item=last)
         if self._stop.at is not None:
             return
-        if policy.policy is OnDeath.FAIL:
-            self._order_stop(Status.FAILED, why)
-        elif policy.policy is OnDeath.CONTINUE:
+        what, also = answer(self._plan.on_death, hand.incarnation, closed=hand.slot.closed)
+        if what is Answer.STOP:
+            self._order_stop(Status.FAILED, f"{why}{also}")
+        elif what is Answer.LEAVE:
             if hand.worker.group.target is not None and not hand.slot.closed:
                 self._queues[hand.worker.group.target].leave(hand.worker.index)
-        elif hand.slot.closed:
-            pass  # all its puts are behind it: nothing is left to do
-        elif hand.incarnation > policy.max_restarts:
-            self._order_stop(Status.FAILED, f"{why}{policy.used_up}")
         else:
             hand.replaced = True
             incarnation = hand.incarnation + 1
@@ -395,12 +411,10 @@ class Crew:
 
     def _dismiss_writers(self, queue: str) -> None:
         """Once every reader of a queue has ended, whoever still puts there is stopped."""
-        current = [hand for hand in self._hands if not hand.replaced]
-        readers = [hand for hand in current if hand.worker.group.source == queue]
-        if any(hand.alive for hand in readers):
+        found = bereft(self._hands, queue)
+        if found is None:
             return
-        dead = [hand for hand in readers if hand.died]
-        writing = [h for h in current if h.alive and h.worker.group.target == queue and not h.slot.closed]
+        dead, writing = found
         if dead and (writing or self._queues[queue].depth() or self._recovery.pending(queue)):
             self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
         self._tell_to_stop(writing)

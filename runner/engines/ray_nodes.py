@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
+from ray.exceptions import RayError
 
 from runner.engines.ray_worker import boot
 from runner.log.clocks import Offset, offset_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.engines.ray_worker import About
 
 _SAMPLES: Final = 12
+_PATIENCE_S: Final = 30.0
+_EXACT: Final = Offset(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +67,23 @@ class Nodes:
             node = self._known[about.node] = Node(about.host, about.boot, offset, offset)
         return node.offset
 
-    def look_again(self, node: str, actor: Any) -> None:
-        """Measure the offset once more, to see how the clocks have drifted."""
-        known = self._known[node]
-        self._known[node] = replace(known, later=self._measured(known.boot, actor))
+    def look_again(self, actors: Mapping[str, Any]) -> None:
+        """Measure once more, to see how clocks have drifted, wherever an actor still answers."""
+        for name, node in self._known.items():
+            if name in actors and node.offset != _EXACT:
+                with contextlib.suppress(RayError):
+                    self._known[name] = replace(node, later=self._measured(node.boot, actors[name]))
 
     def _measured(self, boot_id: str, actor: Any) -> Offset:
         """The offset by asking; where the same kernel answers and nothing speaks against it, the clock is the same."""
         samples = []
         for _ in range(_SAMPLES):
             sent = monotonic_ns()
-            there = ray.get(actor.clock.remote())
+            there = ray.get(actor.clock.remote(), timeout=_PATIENCE_S)
             samples.append((sent, there, monotonic_ns()))
         found = offset_of(samples)
         if boot_id and boot_id == self._here and abs(found.offset_ns) <= found.uncertainty_ns:
-            return Offset(0, 0)
+            return _EXACT
         return found
 
     @property

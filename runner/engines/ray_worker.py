@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from runner.queues.broker import Chunk
     from runner.queues.wire import Address
 
+ORDERS: Final = "orders"
+"""The calls that are answered while `run` goes on."""
 _WORDS: Final = 16
 _NS: Final = 1_000_000_000
 
@@ -114,7 +116,7 @@ class RayWorker:
         context = ray.get_runtime_context()
         return About(os.getpid(), context.get_node_id(), ray.util.get_node_ip_address(), boot())
 
-    @ray.method(concurrency_group="orders")  # type: ignore[untyped-decorator]
+    @ray.method(concurrency_group=ORDERS)  # type: ignore[untyped-decorator]
     def clock(self) -> int:
         """What the monotonic clock of this node says, in ns."""
         return monotonic_ns()
@@ -182,7 +184,7 @@ class RayWorker:
         chunks = self._courier.kept()
         return Ending(int(state), self._courier.words(), chunks, why)
 
-    @ray.method(concurrency_group="orders")  # type: ignore[untyped-decorator]
+    @ray.method(concurrency_group=ORDERS)  # type: ignore[untyped-decorator]
     def tell(self, word: int) -> None:
         """An order of the supervisor: STOP or FINISH."""
         self._slot.words[self._slot.base + word] = 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.closing import fate
 from runner.engines.contract import Outcome, Status
+from runner.engines.deaths import Answer, answer
 from runner.engines.recovery import DEATHS_OF_ONE_ITEM
 from runner.engines.simulation_calendar import Calendar, Cores, ShuffledCalendar
 from runner.engines.simulation_express import ExpressCalendar, is_plain
@@ -143,26 +144,24 @@ class Crew:
 
     def died(self, actor: Hands, why: str) -> None:
         """A worker is dead: what it had in hand is handed out again, if the run goes on."""
-        policy, name = self.plan.on_death, actor.name
+        name = actor.name
         held, at_work, seq = actor.held(), actor.in_hand, actor.tally.seq
         last = f"{name}:{seq}" if actor.source is None and seq >= 0 else None
         last = actor.plan.item_id(at_work) if at_work is not None else last
         self._part_with(actor, closes=False, signal="SIGKILL")
         self.tell("worker.died", "error", worker=name, incarnation=actor.incarnation, why=why, item=last)
         self._dead[name] = why
-        restarts = policy.policy is OnDeath.RESTART and actor.incarnation <= policy.max_restarts
-        if restarts:
+        what, also = answer(self.plan.on_death, actor.incarnation, closed=False)
+        if what is Answer.REPLACE:
             self._replace(actor, why)
-        if policy.policy is not OnDeath.FAIL:
+        if self.plan.on_death.policy is not OnDeath.FAIL:
             self._hand_out(actor, held, at_work)
-        if policy.policy is OnDeath.CONTINUE:
+        if what is Answer.LEAVE:
             actor.leave()
             self._last_dead[actor.source or ""] = name
             self._dismiss_writers(actor.source)
-        elif not restarts:
-            limit = policy.max_restarts if policy.policy is OnDeath.RESTART else 0
-            again = f", after {limit} restarts (on_death.max_restarts)" if limit else ""
-            self.order_stop(Status.FAILED, f"{why}{again}")
+        elif what is Answer.STOP:
+            self.order_stop(Status.FAILED, f"{why}{also}")
 
     def _replace(self, actor: Hands, why: str) -> None:
         name, incarnation = actor.name, actor.incarnation + 1

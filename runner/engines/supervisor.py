@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.engines.board import State
 from runner.engines.contract import Status
+from runner.engines.deaths import Answer, answer
 from runner.engines.depths import DepthSampler
 from runner.engines.launch import Launch
 from runner.engines.limits import unwritten
@@ -287,16 +288,12 @@ class Supervisor:
         name = member.worker.name
         why = f"{name} {how}"
         self._chronicle.add("worker.died", "error", worker=name, incarnation=member.incarnation, why=why, item=last)
-        policy = self._plan.on_death
-        if self._stop.at is not None or policy.policy is OnDeath.CONTINUE:
+        if self._stop.at is not None:
             return
-        if policy.policy is OnDeath.RESTART and member.slot.closed:
-            return  # all its puts are behind it, and perhaps the end of the stream: nothing is left to do
-        if policy.policy is OnDeath.FAIL:
-            self._order_stop(Status.FAILED, why + self._advice())
-        elif member.incarnation > policy.max_restarts:
-            self._order_stop(Status.FAILED, f"{why}{policy.used_up}")
-        else:
+        what, also = answer(self._plan.on_death, member.incarnation, closed=member.slot.closed)
+        if what is Answer.STOP:
+            self._order_stop(Status.FAILED, f"{why}{also}{self._advice()}")
+        elif what is Answer.REPLACE:
             self._replace(member, why)
 
     def _advice(self) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import Board, State
 from runner.engines.contract import LiveRun, Status
+from runner.engines.deaths import Answer, answer, bereft
 from runner.engines.depths import DepthSampler
 from runner.engines.hand import EventInterruption, Hand, Killed
 from runner.engines.limits import NO_ROOM, provide_descriptors, provide_tasks, unwritten
@@ -255,18 +256,17 @@ class Crew:
 
     def _answer_death(self, hand: Hand, last: str | None) -> None:
         """What `Supervisor` does, for a thread that a fault has ended."""
-        name, policy = hand.worker.name, self._plan.on_death
+        name = hand.worker.name
         why = f"{name} was killed by a fault"
         self._chronicle.add("worker.died", "error", worker=name, incarnation=hand.incarnation, why=why, item=last)
         if self._stop.at is not None:
             return
-        if policy.policy is OnDeath.FAIL:
-            self._order_stop(Status.FAILED, why)
-        elif policy.policy is OnDeath.CONTINUE:
+        what, also = answer(self._plan.on_death, hand.incarnation, closed=hand.slot.closed)
+        if what is Answer.STOP:
+            self._order_stop(Status.FAILED, f"{why}{also}")
+        elif what is Answer.LEAVE:
             if hand.worker.group.target is not None and not hand.slot.closed:
                 self._fifos[hand.worker.group.target].leave()
-        elif hand.incarnation > policy.max_restarts:
-            self._order_stop(Status.FAILED, f"{why}{policy.used_up}")
         else:
             hand.replaced = True
             worker, incarnation = hand.worker, hand.incarnation + 1
@@ -312,12 +312,10 @@ class Crew:
 
     def _dismiss_writers(self, queue: str) -> None:
         """Once every reader of a queue has ended, whoever still puts there is stopped."""
-        current = [hand for hand in self._hands if not hand.replaced]
-        readers = [hand for hand in current if hand.worker.group.source == queue]
-        if any(hand.alive for hand in readers):
+        found = bereft(self._hands, queue)
+        if found is None:
             return
-        dead = [hand for hand in readers if hand.died]
-        writing = [h for h in current if h.alive and h.worker.group.target == queue and not h.slot.closed]
+        dead, writing = found
         if dead and (writing or self._fifos[queue].depth() or self._recovery.pending(queue)):
             self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
         for hand in writing:

@@ -31,9 +31,10 @@ class Arrivals:
         if offset > written:
             raise AssertionError(f"{worker}.{incarnation}: nobody has records {written} to {offset}")
         fresh = memoryview(records)[written - offset :]
-        self._written[key] = written + len(fresh)
         while fresh:
-            fresh = fresh[os.write(self._files[key], fresh) :]
+            count = os.write(self._files[key], fresh)
+            written = self._written[key] = written + count
+            fresh = fresh[count:]
 
     def close(self) -> None:
         """Close all files."""

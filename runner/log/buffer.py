@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from runner.envelope import Envelope
 
-_WINDOW: Final = 1 << 16
+_WINDOW: Final = 48 << 10
+"""Whole slots: a record fits what is left of a window, or nothing is left."""
 
 
 class JournalBuffer(JournalWriter):

@@ -75,7 +75,7 @@ class Reply(NamedTuple):
 
     verdict: Verdict
     confirmed: int = 0
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]  # nobody counts in a reply
     tickets: tuple[bytes, ...] = ()
 
 
@@ -226,9 +226,12 @@ class Broker:
         self._serve()
 
     def collect(self, number: int) -> Collected:
-        """What is new for the supervisor, who has the answer of this number, and with it all before."""
+        """What is new for the supervisor, who has the answer of this number and with it all before, but none after."""
         if number == self._answers:
             self._confirm()
+        else:  # the last answer has not arrived
+            for account in self._accounts.values():
+                account.given, account.fresh = account.confirmed, bool(account.words)
         self._answers += 1
         chunks: list[tuple[Holder, Chunk]] = []
         words: list[tuple[Holder, tuple[int, ...]]] = []
