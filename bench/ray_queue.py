@@ -42,7 +42,7 @@ from ray.util.queue import Empty, Queue
 import runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 PRODUCERS = CONSUMERS = 2
 ASKED_AGAIN_AFTER_S = 0.001
@@ -256,23 +256,21 @@ def told(values: list[float], form: str = ",.0f") -> str:
     return f"{statistics.median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
 
 
-def measured(chosen: argparse.Namespace) -> str:
+def measured(chosen: argparse.Namespace) -> Iterator[str]:
     """All tables, with where they come from."""
-    head = f"```text\n{machine()}\nRay {ray.__version__}\n```"
+    yield f"```text\n{machine()}\nRay {ray.__version__}\n```"
     ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR, object_store_memory=100 << 20)
-    tables = [
-        f"Throughput, {chosen.rounds} rounds:",
-        throughput(chosen.batches, chosen.rounds),
-        "One operation:",
-        one_operation(chosen.rounds),
-        "Prefetch:",
-        prefetch(chosen.rounds),
-        "Until the gate opens:",
-        starts(chosen.rounds),
-        "Memory (RssAnon, MiB), batches of 100:",
-    ]
+    yield f"Throughput, {chosen.rounds} rounds:"
+    yield throughput(chosen.batches, chosen.rounds)
+    yield "One operation:"
+    yield one_operation(chosen.rounds)
+    yield "Prefetch:"
+    yield prefetch(chosen.rounds)
+    yield "Until the gate opens:"
+    yield starts(chosen.rounds)
     ray.shutdown()
-    return "\n\n".join([head, *tables, memory(chosen.most)])
+    yield "Memory (RssAnon, MiB), batches of 100:"
+    yield memory(chosen.most)
 
 
 def main() -> None:
@@ -283,9 +281,12 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1_000_000, help="items of the largest run of which memory is told")
     parser.add_argument("--page", type=Path, help="takes the result between its figures marks")
     chosen = parser.parse_args()
-    found = measured(chosen)
-    print(found)
+    parts = []
+    for part in measured(chosen):
+        print(part, end="\n\n", flush=True)
+        parts.append(part)
     if chosen.page:
+        found = "\n\n".join(parts)
         head, _, rest = chosen.page.read_text().partition(BEGIN)
         chosen.page.write_text(f"{head}{BEGIN}\n\n{found}\n\n{END}{rest.partition(END)[2]}")
 
