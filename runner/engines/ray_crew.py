@@ -321,15 +321,20 @@ class Crew:
         self._note(hand, ending.words)
 
     def _collect_the_rest(self) -> None:
-        """After the last worker: what brokers still have to say."""
+        """After the last worker: what brokers still have to say; that one is gone, if its workers only heard of it."""
         for queue in self._queues.values():
-            with contextlib.suppress(RayError):
-                more = True
-                while more and queue.lost is None:
-                    found: Collected = ray.get(queue.pending or queue.collect())
-                    self._awaited.pop(queue.pending, None)
-                    more = bool(found.chunks)
-                    self._collected(queue, found)
+            more = True
+            while more and queue.lost is None:
+                found: Collected | RayError
+                try:
+                    found = ray.get(queue.pending or queue.collect())
+                except RayError as error:
+                    found = error
+                self._awaited.pop(queue.pending, None)
+                more = not isinstance(found, RayError) and bool(found.chunks)
+                self._collected(queue, found)
+        if any(hand.slot.state is not State.FINISHED for hand in self._hands if not hand.replaced):
+            self._look_for_lost_brokers()
 
     # --- ends
 
