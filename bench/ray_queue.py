@@ -259,7 +259,8 @@ def told(values: list[float], form: str = ",.0f") -> str:
 def measured(chosen: argparse.Namespace) -> Iterator[str]:
     """All tables, with where they come from."""
     yield f"```text\n{machine()}\nRay {ray.__version__}\n```"
-    ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR, object_store_memory=100 << 20)
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    ray.init(address="local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
     yield f"Throughput, {chosen.rounds} rounds:"
     yield throughput(chosen.batches, chosen.rounds)
     yield "One operation:"
