@@ -420,9 +420,18 @@ class Crew:
         if found is None:
             return
         dead, writing = found
-        if dead and (writing or self._queues[queue].depth() or self._recovery.pending(queue)):
+        if (
+            dead
+            and not self._has_ended(queue)
+            and (writing or self._queues[queue].depth() or self._recovery.pending(queue))
+        ):
             self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
         self._tell_to_stop(writing)
+
+    def _has_ended(self, queue: str) -> bool:
+        """Whether a reader has come to the stream's end, of which the broker's last word may not tell yet."""
+        readers = [hand for hand in self._hands if hand.worker.group.source == queue]
+        return any(hand.slot.state is State.FINISHED and hand.worker.group.quota is None for hand in readers)
 
     def _look_for_lost_brokers(self) -> None:
         for name, queue in self._queues.items():
