@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.usercode import UserCodeError
 from runner.planning.plan import FileItems, Role, UserCode
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from runner.planning.plan import WorkerPlan
+
+_BEYOND: Final = 1 << 63
+_ENDLESS: Final = range((1 << 63) - 1)
+"""More than anybody ever puts."""
 
 
 def items(
@@ -29,9 +33,7 @@ def items(
     group = worker.group
     if group.role is not Role.PRODUCER:
         return iter(())
-    first, stride = (worker.position, group.count) if group.split else (0, 1)
-    if after >= 0:
-        first = after + stride
+    first, stride = _steps(worker, after)
     match group.items:
         case None:
             return ((seq, seq) for seq in itertools.count(first, stride))
@@ -41,6 +43,27 @@ def items(
             return _every(_lines(Path(file.path)), first, stride)
         case UserCode() as code:
             return _every(guarded(code), first, stride)
+
+
+def numbers(worker: WorkerPlan, after: int = -1) -> tuple[range, range] | None:
+    """(seqs, items) of a producer whose items are the whole numbers of a range, all of 64 bits; None for any other.
+
+    They are what `items` gives, and are known without being gone through.
+    """
+    group = worker.group
+    known = _ENDLESS if group.items is None else group.items
+    if group.role is not Role.PRODUCER or not isinstance(known, range):
+        return None
+    if known and not all(-_BEYOND <= end < _BEYOND for end in (known[0], known[-1])):
+        return None
+    first, stride = _steps(worker, after)
+    return range(first, len(known), stride), known[first::stride]
+
+
+def _steps(worker: WorkerPlan, after: int) -> tuple[int, int]:
+    """Seq of the first item that is to be put, and from one to the next."""
+    first, stride = (worker.position, worker.group.count) if worker.group.split else (0, 1)
+    return (after + stride if after >= 0 else first), stride
 
 
 def until_told(found: Iterator[tuple[int, Any]], told: Callable[[], bool]) -> Iterator[tuple[int, Any]]:
