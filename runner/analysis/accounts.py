@@ -315,7 +315,8 @@ class QueueAccount:
         latencies = [get.latency_ns for get in gets]
         self.get_returned.fromlist(returned)
         self.get_began.fromlist(list(map(sub, returned, waits)))
-        self.open_below_ns += sum(map(min, waits, latencies))
+        # `min` would be a call for each.
+        self.open_below_ns += sum([wait if wait < latency else latency for wait, latency in zip(waits, latencies, strict=True)])
         self.get_wait.take(waits)
         self.latency.take(latencies)
         gets.clear()
