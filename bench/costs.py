@@ -36,11 +36,11 @@ from runner.engines.contract import Outcome, Status
 from runner.engines.opening import enter_start
 from runner.engines.process_worker import SignalInterruption
 from runner.engines.worker import Worker
-from runner.envelope import Envelope
+from runner.envelope import Envelope, head
 from runner.log import events
 from runner.log.chronicle import Chronicle
 from runner.log.encode import Encoding, encoded
-from runner.log.journal import DONE, GET, PUT, Clock, JournalWriter, records_of
+from runner.log.journal import GET_DONE, PUT, Clock, JournalWriter, mark, records_of
 from runner.log.merge import Merge, Owner
 from runner.log.render import Renderer, json_processors
 from runner.planning import steps
@@ -182,11 +182,11 @@ def journals(plan: Plan, items: int, folder: Path) -> list[Owner]:
         for worker in plan.workers()
     ]
     putting, getting = (JournalWriter(owner.journal) for owner in owners)
+    got_and_done = mark(GET_DONE, head(0, 1))
     for seq in range(items):
         envelope = Envelope(0, seq, seq)
         putting.log(PUT, envelope, 4000 * seq + 1000, 900, None)
-        getting.log(GET, envelope, 4000 * seq + 2000, 500, 1900)
-        getting.log(DONE, envelope, 4000 * seq + 3000, 0, 0)
+        getting.log_number(got_and_done, 4000 * seq + 2000, 500, 1900, seq, seq)
     putting.close()
     getting.close()
     return owners

@@ -316,7 +316,9 @@ class QueueAccount:
         self.get_returned.fromlist(returned)
         self.get_began.fromlist(list(map(sub, returned, waits)))
         # `min` would be a call for each.
-        self.open_below_ns += sum([wait if wait < latency else latency for wait, latency in zip(waits, latencies, strict=True)])
+        self.open_below_ns += sum(
+            [wait if wait < latency else latency for wait, latency in zip(waits, latencies, strict=True)]
+        )
         self.get_wait.take(waits)
         self.latency.take(latencies)
         gets.clear()

@@ -254,7 +254,13 @@ class Ledger:
         if queue is None or queue.name != get.queue or done.queue != get.queue or done.id != item:
             return False
         place = queue.waiting.get(item)
-        if place is None or item in queue.held or queue.handouts or queue.early or not get.delivery == done.delivery == 1:
+        if (
+            place is None
+            or item in queue.held
+            or queue.handouts
+            or queue.early
+            or not get.delivery == done.delivery == 1
+        ):
             return False
         wait_ns, latency_ns, writer = get.wait_ns, get.latency_ns, queue.writers[place]
         if (

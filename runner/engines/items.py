@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runner.engines.usercode import UserCodeError
 from runner.planning.plan import FileItems, Role, UserCode
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from runner.planning.plan import WorkerPlan
-
-_BEYOND: Final = 1 << 63
-_ENDLESS: Final = range((1 << 63) - 1)
-"""More than anybody ever puts."""
 
 
 def items(
@@ -46,18 +42,15 @@ def items(
 
 
 def numbers(worker: WorkerPlan, after: int = -1) -> tuple[range, range] | None:
-    """(seqs, items) of a producer whose items are the whole numbers of a range, all of 64 bits; None for any other.
+    """(seqs, items) of a producer whose items are the whole numbers of a range; None for any other.
 
-    They are what `items` gives, and are known without being gone through.
+    They are what `items` gives, known without being gone through, and of 64 bits, as a config allows no others.
     """
     group = worker.group
-    known = _ENDLESS if group.items is None else group.items
-    if group.role is not Role.PRODUCER or not isinstance(known, range):
-        return None
-    if known and not all(-_BEYOND <= end < _BEYOND for end in (known[0], known[-1])):
+    if group.role is not Role.PRODUCER or not isinstance(group.items, range):
         return None
     first, stride = _steps(worker, after)
-    return range(first, len(known), stride), known[first::stride]
+    return range(first, len(group.items), stride), group.items[first::stride]
 
 
 def _steps(worker: WorkerPlan, after: int) -> tuple[int, int]:
