@@ -16,7 +16,7 @@ from test_worker import Naps
 from runner.config.load import loads
 from runner.engines import express, worker
 from runner.engines.board import CLOSED, DONES, FINISH, GETS, PUTS, SKIPPED, STOP, Board, State
-from runner.engines.items import items
+from runner.engines.items import items, numbers
 from runner.engines.resume import Resume
 from runner.engines.worker import Worker
 from runner.envelope import Envelope, head, packed, packed_numbers
@@ -95,7 +95,7 @@ class Pipe:
         journal = JournalWriter(path)
         one = Worker(plan, journal, self.slot, Naps(), self.batch, resume)
         one.prepare()
-        with mock.patch.object(worker.Worker, "_drive", autospec=True, side_effect=worker.Worker._drive) as driven:  # noqa: SLF001 - whether it interpreted steps
+        with mock.patch.object(worker.Worker, "_drive", autospec=True, side_effect=worker.Worker._drive) as driven:
             state = one.run(reader, writer, 0)
         journal.close()
         tickets = b"".join(parcel.content for parcel in self.queue.drain()) if writer is not None else b""
@@ -108,7 +108,7 @@ class Pipe:
 def both(folder: Path, plan: Plan, act: Callable[[Pipe], Told]) -> tuple[Told, Told]:
     """What the express loop does, and what the interpreter does in its place."""
     fast = act(Pipe(folder / "express", plan))
-    with mock.patch.object(worker, "express", lambda *_: None):
+    with mock.patch.object(worker, "express", return_value=None):
         slow = act(Pipe(folder / "steps", plan))
     assert not slow.express
     return fast, slow
@@ -347,6 +347,6 @@ def test_known_numbers_are_the_items(count: int, span: tuple[int, int, int], spl
     )
     for one in plan.workers():
         if one.group.name == "p":
-            known = express.numbers(one, after)
+            known = numbers(one, after)
             assert known is not None
             assert list(zip(*known, strict=True)) == list(items(one, NOWHERE, after))

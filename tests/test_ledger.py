@@ -32,7 +32,7 @@ def hastened(log: list[Record]) -> list[Record]:
     left = []
     for place, record in enumerate(log):
         key = tuple(record.get(name) for name in ("worker", "queue", "id", "delivery"))
-        if record["event"] == "done" and record["worker"].startswith("c") and gets.get(key, place) < place:  # type: ignore[arg-type,call-overload]
+        if record["event"] == "done" and record["worker"].startswith("c") and gets.get(key, place) < place:  # type: ignore[arg-type]
             moved[gets[key]] = {**record, "t_ns": log[gets[key]]["t_ns"], "service_ns": 0}  # type: ignore[index]
         else:
             left.append(place)
@@ -51,7 +51,7 @@ def booked(events: list[Event], at_once: int) -> tuple[Any, ...]:
 def test_a_get_and_its_done_in_one_go_are_booked_as_one_after_the_other(part: int) -> None:
     """In good logs and in falsified ones: then what is wrong is found in the same place and the same words."""
     taken: Counter[bool] = Counter()
-    quick = Ledger._get_done  # noqa: SLF001 - whether it is taken
+    quick = Ledger._get_done
 
     def counted(*arguments: Any) -> bool:
         booked_both = quick(*arguments)

@@ -113,13 +113,13 @@ class Ledger:
         put: _Handler = self._put
         get: _Handler = self._get
         done: _Handler = self._done
-        get_done = self._get_done
-        got: Get | None = None  # the event before, which is booked with its done where that follows at once
+        get_done: Callable[[Any, Any], bool] = self._get_done
+        got: Any = None  # the get before, which is booked with its done where that follows at once
         for event in events:
             line += 1
             kind = type(event)
             if got is not None:
-                if kind is Done and event.t_ns == got.t_ns and get_done(got, event, line):
+                if kind is Done and event.t_ns == got.t_ns and get_done(got, event):
                     got = None
                     continue
                 get(got, line - 1)
@@ -241,7 +241,7 @@ class Ledger:
             worker.last_line[writer] = line
         queue.held[item] = Hold(worker, event, line, place, queue.origins[place])
 
-    def _get_done(self, get: Get, done: Done, line: int) -> bool:  # noqa: C901
+    def _get_done(self, get: Get, done: Done) -> bool:
         """Book a get and the done behind it, at the same instant, as `_get` and `_done` would.
 
         Returns False, with nothing booked, where they are not of one item, or anything about them is out of the

@@ -4,12 +4,13 @@
               |                                                      |
               +--one record a write in the journal: puts             +--one record a read: gets and dones in one
 
-What `planning.steps` and `worker` say of such a worker is told here once more, in one loop over local variables, without
-an object for the step, one for the item and a generator in between: an item costs half the time, and in a batch a tenth.
-Everything that a supervisor, a journal's reader or a queue's other end sees is the same, in the same order; that is what
+What `planning.steps` and `worker` say of such a worker is told here once more, in one loop over local variables,
+without an object for the step, one for the item and a generator in between: an item costs half the time, and in a batch
+a tenth. What a supervisor, a journal's reader or a queue's other end sees is the same, in the same order; that is what
 tests/test_express.py holds the two to, and why see docs/decisions/0010.
 
-Where there is no work, an item is done as it is got: both are one record, so that who is killed has it in hand, or done.
+Where there is no work, an item is done as it is got: both are one record, so whoever is killed has it in hand or has
+done it.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ class _Consumer:
             words[dones] = done
 
     def _log_many(self, tickets: bytes, began: int, returned: int) -> int:
-        """Log what was read; returns the instant at which it was got, which may be later, as some has to be looked up."""
+        """Log what was read; returns the instant at which it was got: later where some has to be looked up."""
         if self._reader.only_numbers(tickets):
             self._journal.log_packed(GET_DONE, tickets, returned, returned - began)
             return returned

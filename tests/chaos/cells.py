@@ -23,7 +23,8 @@ batches and a gate, in the third both loops of `runner.engines.express` and noth
 STEPS: Final = ("start", "put", "get", "work", "done", "journal", "exit")
 _FUNCTIONS: Final = {
     "put": ("pipe_ends.PipeWriter.put", "pipe_ends.PipeWriter._", "worker.Worker._put", "worker.Worker.flush",
-            "worker.Worker._log_puts", "express._Producer.", "envelope.packed", "gate.Gate._", "gate.depth", "tickets.PayloadFile.ticket", "tickets.record_of"),
+            "worker.Worker._log_puts", "express._Producer.", "envelope.packed", "gate.Gate._", "gate.depth",
+            "tickets.PayloadFile.ticket", "tickets.record_of"),
     "get": ("pipe_ends.PipeReader.", "worker.Worker._get", "express._Consumer.", "gate.Waker.room",
             "tickets.PayloadFiles."),
     "done": ("worker.Worker._done",),
