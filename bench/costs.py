@@ -98,6 +98,17 @@ class Collector(NoQueue):
         return len(envelopes)
 
 
+class EnvelopesOnly:
+    """An end of a pipe that has all interpreted step by step, as it shows nothing of what `NumberWriter` can."""
+
+    def __init__(self, end: Any) -> None:
+        self.put, self.get, self.close = (
+            getattr(end, "put", None),
+            getattr(end, "get", None),
+            getattr(end, "close", None),
+        )
+
+
 def seconds(what: Callable[[], object]) -> float:
     """CPU time, of this process alone."""
     began = process_time()
@@ -142,21 +153,31 @@ class Loop:
             putting, getting = self.worker(0, journal=journal), self.worker(1, journal=journal)
             note(f"put: {known}", partial(putting.run, None, Collector(kept, self._batch), 0))
             note(f"get and done: {known}", partial(getting.run, NoQueue(kept, self._batch), None, 0))
-        put, get = self._over_a_pipe()
-        note("put: with a journal and a pipe", put)
-        note("get and done: with a journal and a pipe", get)
+        for name, express in (("with a journal and a pipe", False), ("express, the same", True)):
+            put, get = self._over_a_pipe(express=express)
+            note(f"put: {name}", put)
+            note(f"get and done: {name}", get)
 
-    def _over_a_pipe(self) -> tuple[Callable[[], object], Callable[[], object]]:
+    def _over_a_pipe(self, *, express: bool) -> tuple[Callable[[], object], Callable[[], object]]:
         """What puts all items, then what gets and does them."""
         queue = PipeQueue(self._plan.queues[0], multiprocessing.get_context("fork"), self._folder, 1)
         putting, getting = self.worker(0, journal=True), self.worker(1, journal=True)
         writer = queue.connector(0, self._journals, writes=True).writer(lambda: False)
         reader = queue.connector(1, self._journals, writes=False).reader(lambda: False)
+        if not express:
+            steps_alone: Any = EnvelopesOnly
+            return partial(putting.run, None, steps_alone(writer), 0), partial(
+                getting.run, steps_alone(reader), None, 0
+            )
         return partial(putting.run, None, writer, 0), partial(getting.run, reader, None, 0)
 
     def instructions(self) -> list[str]:
         """How many instructions the interpreter takes for an item, in all and by function: lines to print."""
-        return [_traced(name, what) for name, what in zip(("put", "get and done"), self._over_a_pipe(), strict=True)]
+        return [
+            _traced(f"{name}{', express' if express else ''}", what)
+            for express in (False, True)
+            for name, what in zip(("put", "get and done"), self._over_a_pipe(express=express), strict=True)
+        ]
 
 
 def _traced(name: str, what: Callable[[], object]) -> str:
