@@ -147,6 +147,7 @@ def test_the_items_of_one_write_or_read_come_out_one_by_one(slots: int, tmp_path
         assert content is not None
         for one in batch:
             single.log(GET, one, instant, 7, one.seq)
+        for one in batch:
             single.log(DONE, one, instant, 0, 0)
         for kind, wait in ((PUT, 5), (GET, 6), (GET_DONE, 7)) if batch else ():
             together.log_packed(kind, content, instant, wait)

@@ -196,5 +196,6 @@ class _Consumer:
         returned = monotonic_ns()
         for envelope in envelopes:
             self._journal.log(GET, envelope, returned, returned - began, returned - envelope.began)
+        for envelope in envelopes:
             self._journal.log(DONE, envelope, returned, 0, 0)
         return returned

@@ -300,12 +300,11 @@ def records_of(path: Path) -> Iterator[Record]:
 
 
 def apart(records: Sequence[Record]) -> list[Record]:
-    """The records with a get and a done in the place of each GET_DONE."""
+    """The records with a get and a done in the place of each GET_DONE; those of a batch never are one."""
     found: list[Record] = []
     for record in records:
         if record[8] == GET_DONE:
-            instant, wait, latency, *who, _ = record
-            found += ((instant, wait, latency, *who, GET), (instant, 0, 0, *who, DONE))
+            found += ((*record[:8], GET), _done_with(record))
         else:
             found.append(record)
     return found
@@ -347,7 +346,7 @@ def _end(what: re.Pattern[bytes], column: bytes, start: int) -> int:
 
 
 def _behind(slot: Record, tail: bytes) -> list[Record]:
-    """The records of a slot and its tail: one, or many that have all but the item in common."""
+    """The records of a slot and its tail: one, or many that have all but the item in common, gets before dones."""
     instant, wait, *_, flags, kind = slot
     if not flags & _MANY:
         return [(*slot[:4], tail, *slot[5:])]
@@ -356,10 +355,16 @@ def _behind(slot: Record, tail: bytes) -> list[Record]:
             (instant, wait, 0, seq, item, producer, delivery, NO_SECOND, kind)
             for producer, delivery, _, seq, _, item in PACKED.iter_unpack(tail)
         ]
-    return [
-        (instant, wait, instant - began, seq, item, producer, delivery, 0, kind)
+    gets: list[Record] = [
+        (instant, wait, instant - began, seq, item, producer, delivery, 0, GET)
         for producer, delivery, _, seq, began, item in PACKED.iter_unpack(tail)
     ]
+    return gets if kind == GET else gets + [_done_with(get) for get in gets]
+
+
+def _done_with(get: Record) -> Record:
+    """The done of an item that is got without work to do: at the same instant, in no time, as planned."""
+    return (get[0], 0, 0, *get[3:8], DONE)
 
 
 def _slots(length: int) -> int:
