@@ -161,18 +161,30 @@ class Ledger:
         put: _Handler = self._put
         get: _Handler = self._get if self._order is None else self._blurred_get
         done: _Handler = self._done
+        get_done: Callable[[Any, Any], bool] = self._get_done
+        got: Any = None  # the get before, which is booked with its done where that follows at once
+        joins = self._order is None
         for line, event in zip(count(before + 1) if numbers is None else numbers, events, strict=False):
             kind = type(event)
+            if got is not None:
+                if kind is Done and event.t_ns == got.t_ns and get_done(got, event):
+                    got = None
+                    continue
+                get(got, line - 1)
+                got = None
             if kind is Put:
                 put(event, line)
             elif kind is Get:
-                get(event, line)
+                if joins:
+                    got = event
+                else:
+                    get(event, line)
             elif kind is Done:
                 done(event, line)
-            else:
-                self._rare(event, line)
-                if self.clocks.largest_ns and self._order is None:
-                    break
+            elif self._turns_uncertain(event, line):
+                break
+        if got is not None:
+            get(got, line)
         self._store()
         if numbers is not None:
             return len(events)
@@ -283,6 +295,56 @@ class Ledger:
             worker.last_line[writer] = line
         queue.held[item] = Hold(worker, event, line, place, queue.origins[place])
 
+    def _get_done(self, get: Get, done: Done) -> bool:
+        """Book a get and the done behind it, at the same instant, as `_get` and `_done` would.
+
+        Returns False, with nothing booked, where they are not of one item, or anything about them is out of the
+        ordinary: then it is for those two to say what.
+        """
+        worker = self._live.get(get.worker)
+        if worker is None or worker.relays or done.worker != get.worker:
+            return False
+        queue, item, t_ns = worker.source, get.id, get.t_ns
+        if queue is None or queue.name != get.queue or done.queue != get.queue or done.id != item:
+            return False
+        place = queue.waiting.get(item)
+        if (
+            place is None
+            or item in queue.held
+            or queue.handouts
+            or queue.early
+            or not get.delivery == done.delivery == 1
+        ):
+            return False
+        wait_ns, latency_ns, writer = get.wait_ns, get.latency_ns, queue.writers[place]
+        if (
+            t_ns < self._clock_ns
+            or wait_ns < 0
+            or latency_ns < 0
+            or done.service_ns
+            or t_ns - latency_ns != queue.began[place]
+            or place < worker.last_place.get(writer, 0)
+        ):
+            return False
+        if t_ns != worker.get_ns:
+            worker.get_ns = t_ns
+            worker.get_wait_ns = wait_ns
+            worker.starved_ns += wait_ns
+        elif wait_ns not in (0, worker.get_wait_ns):
+            return False
+        self._clock_ns = worker.done_ns = t_ns
+        worker.gets += 1
+        worker.done += 1
+        del queue.waiting[item]
+        queue.fresh_gets.append(get)
+        returned = queue.returned[place]
+        if t_ns > returned:
+            queue.residence_ns += t_ns - returned
+        worker.last_place[writer] = place
+        self._fresh_services.append(0)
+        self._fresh_sojourns.append(t_ns - queue.origins[place])
+        return True
+
     def _done(self, event: Done, line: int) -> None:
         try:
             worker = self._live[event.worker]
@@ -355,6 +417,11 @@ class Ledger:
     def _turned_back(self, t_ns: int, line: int) -> None:
         if self._order is None:
             objections.to_time(self.violations, t_ns, self._clock_ns, line)
+
+    def _turns_uncertain(self, event: Event, line: int) -> bool:
+        """Book an event that does not come once per item; whether from here on the log is of uncertain clocks."""
+        self._rare(event, line)
+        return bool(self.clocks.largest_ns) and self._order is None
 
     def _rare(self, event: Event, line: int) -> None:
         """Book an event that does not come once per item."""
