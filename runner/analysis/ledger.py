@@ -161,30 +161,27 @@ class Ledger:
         put: _Handler = self._put
         get: _Handler = self._get if self._order is None else self._blurred_get
         done: _Handler = self._done
-        get_done: Callable[[Any, Any], bool] = self._get_done
+        get_done: Callable[[Any, Any], bool] = self._get_done if self._order is None else _each_for_itself
         got: Any = None  # the get before, which is booked with its done where that follows at once
-        joins = self._order is None
+        got_at = before
         for line, event in zip(count(before + 1) if numbers is None else numbers, events, strict=False):
             kind = type(event)
             if got is not None:
                 if kind is Done and event.t_ns == got.t_ns and get_done(got, event):
                     got = None
                     continue
-                get(got, line - 1)
+                get(got, got_at)
                 got = None
             if kind is Put:
                 put(event, line)
             elif kind is Get:
-                if joins:
-                    got = event
-                else:
-                    get(event, line)
+                got, got_at = event, line
             elif kind is Done:
                 done(event, line)
             elif self._turns_uncertain(event, line):
                 break
         if got is not None:
-            get(got, line)
+            get(got, got_at)
         self._store()
         if numbers is not None:
             return len(events)
@@ -572,3 +569,8 @@ class Ledger:
         self.violations.add(Kind.UNEXPECTED, f"queue {name} is not in run.start", line)
         queue = self.queues[name] = QueueAccount(name)
         return queue
+
+
+def _each_for_itself(_get: Get, _done: Done) -> bool:
+    """The gets of uncertain clocks are compared one by one, and booked without their dones."""
+    return False

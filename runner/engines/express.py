@@ -7,7 +7,7 @@
 What `planning.steps` and `worker` say of such a worker is told here once more, in one loop over local variables,
 without an object for the step, one for the item and a generator in between: an item costs half the time, and in a batch
 a tenth. What a supervisor, a journal's reader or a queue's other end sees is the same, in the same order; that is what
-tests/test_express.py holds the two to, and why see docs/decisions/0010.
+tests/test_express.py holds the two to, and why see docs/decisions/0011.
 
 Where there is no work, an item is done as it is got: both are one record, so whoever is killed has it in hand or has
 done it.
