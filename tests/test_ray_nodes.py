@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - what is imported below imports Ray, which may not be installed
 """The clocks of nodes: measured by asking, exact on the same machine, wider where they have drifted."""
 
 from __future__ import annotations
