@@ -185,7 +185,7 @@ def test_a_replacement_that_finds_no_place_does_not_keep_the_run(
     """What it needs was on the node that is gone; others would go on for ever."""
     from runner.engines import ray_crew
 
-    monkeypatch.setattr(ray_crew, "_PLACED_WITHIN_S", 2.0)
+    monkeypatch.setattr(ray_crew, "_PLACED_WITHIN_S", 6.0)
     text = """
 engine: ray
 producers: {p: {sleep: 10ms}}
@@ -196,6 +196,6 @@ engine_options: {groups: {c: {resources: {left: 1}}, p: {resources: {head: 1}}}}
     ran = execute(text, tmp_path, watch=(assassin := Assassin(10, lambda _: cluster.kill("left"))), seconds=60)
     assassin.join()
     assert (ran.result.exit_code, ran.end["status"]) == (1, "failed"), ran.end
-    assert "c-0 found no place within 2 s: needs 0 CPU, 1 left" in ran.end["reason"]
+    assert "c-0 found no place within 6 s: needs 0 CPU, 1 left" in ran.end["reason"]
     assert runner.audit(ran.result.run_dir).valid is True
     ran.assert_accounted()
