@@ -72,7 +72,8 @@ def _connect(plan: Plan, ray: Any, stack: contextlib.ExitStack) -> None:
         try:
             ray.init(address=address, **quiet)
         except Exception as error:  # of many kinds, all of which say that there is no cluster for us
-            raise _refused(plan, "address", f"no Ray cluster at {address}: {_first_line(error)}") from error
+            why = f"no Ray cluster for us at {address}: {_first_line(error)}{_advice()}"
+            raise _refused(plan, "address", why) from error
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # The name is short because sockets lie beneath it, whose paths the system limits to some 100 characters.
@@ -82,6 +83,13 @@ def _connect(plan: Plan, ray: Any, stack: contextlib.ExitStack) -> None:
         ray.init(address="local", include_dashboard=False, object_store_memory=_STORE_BYTES, _temp_dir=folder, **quiet)
     except Exception as error:
         raise _refused(plan, "engine", f"a Ray of its own could not be started: {_first_line(error)}") from error
+
+
+def _advice() -> str:
+    """What may help: a cluster of `ray start` checks a token where there is one, and who connects has to say so."""
+    if "RAY_AUTH_MODE" in os.environ:
+        return "; RAY_AUTH_MODE and the token have to be those of the cluster"
+    return "; if it checks a token (ray start does where there is one), set RAY_AUTH_MODE=token"
 
 
 def _address_of(plan: Plan) -> str | None:

@@ -77,12 +77,20 @@ class Crew:
         self._interval = max(_INTERVAL_S, self._plan.size / _CALLS_PER_S)
         self._collect_at = 0.0
         self._progress_at = monotonic()
-        self._queues = {queue.name: BrokerQueue(queue, self._broker(queue)) for queue in self._plan.queues}
+        self._queues = {queue.name: self._queue(queue) for queue in self._plan.queues}
         self._live = replace(live, depths={name: queue.depth for name, queue in self._queues.items()})
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._queues)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
+
+    def _queue(self, queue: QueuePlan) -> BrokerQueue:
+        """The queue with its broker; raises ConfigError where that finds no place."""
+        try:
+            return BrokerQueue(queue, self._broker(queue))
+        except RayError as error:
+            why = f"its broker does not start: {str(error).strip().splitlines()[0]}"
+            raise ConfigError(Problem(self._plan.name, None, None, f"queues.{queue.name}", why)) from error
 
     def _broker(self, queue: QueuePlan) -> Any:
         """The actor that holds a queue, on the supervisor's node where nothing else is said."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 30.0
 """How long a broker may take to answer; it does nothing that takes long."""
+_PLACED_WITHIN_S: Final = 60.0
 _NOTHING: Final = Remains([], [], [])
 
 
@@ -28,6 +29,9 @@ class BrokerQueue:
         plan: Of the queue.
         actor: Its broker.
 
+    Raises:
+        RayError: The broker does not start.
+
     Attributes:
         address: Where workers find its broker.
         lost: Why there is no broker any more; None while there is one.
@@ -37,7 +41,7 @@ class BrokerQueue:
     def __init__(self, plan: QueuePlan, actor: Any) -> None:
         self.plan = plan
         self.actor = actor
-        self.address: Address = ray.get(actor.open.remote())
+        self.address: Address = ray.get(actor.open.remote(), timeout=_PLACED_WITHIN_S)
         self.lost: str | None = None
         self.pending: Any = None
         self._number = 0
