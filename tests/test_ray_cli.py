@@ -17,6 +17,7 @@ from running import USER_CODE, finished, started, until
 from sharedray import NEEDS_RAY
 
 import runner
+from runner.engines.ray_reaper import at_work
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,7 +35,7 @@ queues: {a: {maxsize: 3}, b: {}}
 """
 LONG = PLAIN.replace("items: 20", "items: 2000").replace("2ms", "20ms")
 STUCK = 'producers: {p: {items: 5}}\nconsumers: {c: {call: "actions:forever"}}\n'
-OF_ITS_OWN = Path("/tmp")
+OF_ITS_OWN = Path("/tmp")  # noqa: S108 - see `runner.engines.ray_folder`
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +70,10 @@ def latest(folder: Path) -> Path:
     return (folder / "runs" / "latest").resolve()
 
 
-def remnants() -> set[str]:
-    """What a Ray of a run's own keeps on the disk."""
-    return {path.name for path in OF_ITS_OWN.glob("mprun-ray-*")}
+def folders_of(pid: int) -> set[str]:
+    """Where the Ray is that a process has started for itself, by the command of its reaper."""
+    commands = [each.command.split() for each in conftest.descendants(pid)]
+    return {command[-1] for command in commands if any(word.endswith("ray_reaper.py") for word in command)}
 
 
 class TestStreams:
@@ -99,12 +101,12 @@ class TestStreams:
         assert mprun("trace", first, folder=tmp_path)[0] == 0
         assert (first / "report.html").exists()
         assert (first / "trace.json.gz").exists()
-        code, out, err = mprun("rerun", first, "--log", "none", folder=tmp_path)
+        code, _, err = mprun("rerun", first, folder=tmp_path)
         assert code == 0, err
         assert latest(tmp_path) != first
         assert json.loads((latest(tmp_path) / "summary.json").read_text())["engine"] == "ray"
         assert mprun("compare", first, latest(tmp_path), folder=tmp_path)[0] == 0
-        code, out, err = mprun("twin", config, folder=tmp_path)
+        code, _, err = mprun("twin", config, folder=tmp_path)
         assert code == 0, err
 
     def test_log_none_is_silent(self, cluster: SharedCluster, tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ class TestSignals:
             for number in numbers:
                 process.send_signal(number)
                 time.sleep(0.2)
-            out, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=30)
         assert process.returncode == code, err
         assert "Traceback" not in err
         store = latest(tmp_path)
@@ -161,31 +163,46 @@ class TestSignals:
 
 class TestOwnRay:
     def test_is_started_and_stopped_by_a_script_without_a_main_guard(self, tmp_path: Path) -> None:
-        before = remnants()
         config = written(tmp_path, PLAIN, "local")
         (tmp_path / "script.py").write_text(
             f"import runner\nresult = runner.run(runner.load({str(config)!r}), out={str(tmp_path / 'runs')!r})\n"
             "import ray\nprint(result.exit_code, result.summary['items']['done'], ray.is_initialized())\n"
         )
-        code, out, err = finished(tmp_path / "script.py", cwd=tmp_path)
-        assert (code, out) == (0, "0 40 False\n"), err
-        assert remnants() == before
+        process = started(tmp_path / "script.py", cwd=tmp_path)
+        try:
+            until(lambda: folders_of(process.pid), 30)
+            [folder] = folders_of(process.pid)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert (process.returncode, out) == (0, "0 40 False\n"), err
+        assert not Path(folder).exists()
         until(lambda: not [*conftest.orphans()], 10)
 
     def test_does_not_outlive_a_supervisor_that_is_killed(self, tmp_path: Path) -> None:
-        before = remnants()
         with under_way(tmp_path, LONG, "local") as process:
             time.sleep(0.3)
+            [folder] = folders_of(process.pid)
+            assert len(at_work(folder)) > 8
             process.kill()
             process.wait()
-        until(lambda: not [*conftest.orphans()], 30)
+        until(lambda: not at_work(folder) and not Path(folder).exists(), 10)
+        until(lambda: not [*conftest.orphans()], 5)
         assert runner.audit(latest(tmp_path)).valid == "unknown"
-        code, out, _ = mprun("show", latest(tmp_path), folder=tmp_path)
+        code, _, _ = mprun("show", latest(tmp_path), folder=tmp_path)
         assert code == 0
-        # What it kept on the disk goes when another Ray is started.
-        code, _, err = mprun(written(tmp_path, PLAIN, "local"), "--log", "none", folder=tmp_path)
-        assert code == 0, err
-        assert remnants() <= before
+
+    def test_removes_what_others_left_that_were_killed_with_their_reapers(self) -> None:
+        from runner.engines.ray_own import own_ray
+
+        forsaken = OF_ITS_OWN / f"mprun-ray-test-{os.getpid()}"
+        forsaken.mkdir()
+        (forsaken / "owner").touch()
+        with own_ray() as folder:
+            assert not forsaken.exists()
+            with own_ray():
+                assert Path(folder).is_dir(), "its owner lives"
+        assert not Path(folder).exists()
 
 
 class TestWrongInput:
@@ -217,7 +234,7 @@ class TestWrongInput:
 
     @pytest.mark.parametrize("scheme", ["", "ray://"])
     def test_somebody_answers_who_is_no_cluster(self, scheme: str, deaf: str, tmp_path: Path) -> None:
-        self.refused(tmp_path, PLAIN, scheme + deaf, f"no Ray cluster at {scheme}{deaf}")
+        self.refused(tmp_path, PLAIN, scheme + deaf, f"who answers at {scheme}{deaf} is no Ray cluster")
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -235,9 +252,14 @@ class TestWrongInput:
 def test_the_environment_may_say_where_the_cluster_is(
     cluster: SharedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import ray
+
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    code, out, err = mprun(written(tmp_path, PLAIN, "auto"), "--json", folder=tmp_path)
+    code, _, err = mprun(written(tmp_path, PLAIN, "auto"), "--json", folder=tmp_path)
     assert code == 0, err
     nodes = json.loads((latest(tmp_path) / "manifest.json").read_text())["nodes"]
-    assert len(nodes) == 3
-    assert os.environ["RAY_ADDRESS"] == cluster.address
+    assert set(nodes) <= {node["NodeID"] for node in ray.nodes()}
+    monkeypatch.setenv("RAY_ADDRESS", "nonsense")
+    code, out, err = mprun(written(tmp_path, PLAIN, "auto"), folder=tmp_path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "RAY_ADDRESS is 'nonsense'; wanted auto, local, ray://host:port or host:port" in err
