@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,12 +108,6 @@ class TestStreams:
         code, _, err = mprun("twin", config, folder=tmp_path)
         assert code == 0, err
 
-    def test_log_none_is_silent(self, cluster: SharedCluster, tmp_path: Path) -> None:
-        code, out, err = mprun(written(tmp_path, STUCK.replace("forever", "speak"), cluster.address), "--log", "none",
-                               "-q", folder=tmp_path)  # fmt: skip
-        assert (code, out) == (0, "")
-        assert "user code says" in err
-
 
 class TestSignals:
     @pytest.mark.parametrize(
@@ -135,8 +128,8 @@ class TestSignals:
             for number in numbers:
                 process.send_signal(number)
                 time.sleep(0.2)
-            _, err = process.communicate(timeout=30)
-        assert process.returncode == code, err
+            out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (code, ""), err
         assert "Traceback" not in err
         store = latest(tmp_path)
         assert not (store / "journals").exists()
@@ -206,12 +199,6 @@ class TestOwnRay:
 
 
 class TestWrongInput:
-    @pytest.fixture
-    def deaf(self) -> Iterator[str]:
-        """An address at which somebody listens who is no cluster and says nothing."""
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            yield f"127.0.0.1:{server.getsockname()[1]}"
-
     def refused(self, folder: Path, text: str, address: str, *said: str, seconds: float = 60) -> None:
         code, out, err = mprun(written(folder, text, address), folder=folder, seconds=seconds)
         assert (code, out) == (2, ""), err
@@ -228,13 +215,8 @@ class TestWrongInput:
         assert err.count("\n") == 1
         assert not [*(tmp_path / "runs").glob("2*")]
 
-    @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "no-such-host.invalid:6379"])
-    def test_nobody_answers(self, address: str, tmp_path: Path) -> None:
-        self.refused(tmp_path, PLAIN, address, f"nobody answers at {address}", "use address: local")
-
-    @pytest.mark.parametrize("scheme", ["", "ray://"])
-    def test_somebody_answers_who_is_no_cluster(self, scheme: str, deaf: str, tmp_path: Path) -> None:
-        self.refused(tmp_path, PLAIN, scheme + deaf, f"who answers at {scheme}{deaf} is no Ray cluster")
+    def test_nobody_answers(self, tmp_path: Path) -> None:
+        self.refused(tmp_path, PLAIN, "127.0.0.1:1", "nobody answers at 127.0.0.1:1", "use address: local")
 
     @pytest.mark.parametrize(
         ("options", "said"),
