@@ -12,8 +12,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test run check lint types structure docs format fuzz coverage chaos endurance theory twins scale bench speed \
-	bench-analysis bench-costs bench-pacing bench-peers bench-ray clean
+.PHONY: help setup test test-ray run check lint types structure docs format fuzz coverage chaos chaos-ray endurance theory \
+	twins scale bench speed bench-analysis bench-costs bench-pacing bench-peers bench-ray clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ setup: .venv/.all .venv/.compiled ## .venv with mprun and all development tools
 
 test: setup ## all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-ray: setup ## the tests of the engine ray, which share one cluster; skipped where Ray is not installed
+	$(BIN)/python -m pytest -m ray $(ARGS)
 
 run: .venv/.core .venv/.compiled ## two producers and two consumers (configs/default.yaml)
 	$(BIN)/mprun configs/default.yaml
@@ -53,6 +56,9 @@ coverage: setup ## how often the intervals of `mprun compare` contain the truth,
 
 chaos: setup ## 1,000 trials in which workers are killed, a failpoint on every line, the controls (most of an hour)
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+chaos-ray: setup ## actors, nodes and brokers of Ray are killed, 20 trials of each kind (a quarter of an hour)
+	MPRUN_CHAOS_RAY=20 $(BIN)/python -m pytest -v tests/test_ray_deaths.py $(ARGS)
 
 endurance: setup ## killed supervisors and sweeps, Ctrl-C, nasty user code, full disks, 400 runs in one process (an hour)
 	MPRUN_ENDURANCE=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(addprefix tests/test_,\

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runner.queues.broker import Broker, Report, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable
 
     from runner.queues.broker import Chunk, Holder, Reply
 
@@ -88,7 +88,7 @@ class Labourer:
         return Report(number, self.journal.take(), (self.puts, self.gets, self.settled), self.settled, self.gets)
 
     async def note(self) -> None:
-        await self.market.sent(self.market.broker.note(self.holder, self.report()))
+        await self.market.sent(self.market.broker.note, self.report(), who=self.holder)
 
 
 class Write(Labourer):
@@ -98,7 +98,7 @@ class Write(Labourer):
         market = self.market
         while items:
             batch = items[: market.what.batch]
-            reply = await market.sent(market.broker.put(self.holder, batch, self.puts, self.report()))
+            reply = await market.sent(market.broker.put, batch, self.puts, self.report(), who=self.holder)
             if reply.verdict is not Verdict.DONE:
                 return
             for ticket in batch[: reply.count]:
@@ -106,7 +106,7 @@ class Write(Labourer):
                 self.puts += 1
             del items[: reply.count]
             await market.moment()
-        reply = await market.sent(market.broker.close(self.holder, self.puts, self.report()))
+        reply = await market.sent(market.broker.close, self.puts, self.report(), who=self.holder)
         if reply.verdict is Verdict.DONE:
             market.closed.add(self.holder[0])
 
@@ -124,8 +124,8 @@ class Read(Labourer):
                 and (room := what.prefetch + what.batch - len(here)) > 0
                 and not (here and not what.prefetch)
             ):
-                ask = market.broker.get(self.holder, room, what.prefetch > 0, self.report())
-                coming = asyncio.ensure_future(market.sent(ask))
+                ask = market.sent(market.broker.get, room, what.prefetch > 0, self.report(), who=self.holder)
+                coming = asyncio.ensure_future(ask)
             if not here:
                 assert coming is not None
                 if not coming.done():
@@ -175,12 +175,13 @@ class Market:
         for _ in range(self.random.randrange(4)):
             await asyncio.sleep(0)
 
-    async def sent(self, call: Coroutine[Any, Any, Reply]) -> Reply:
+    async def sent(self, call: Callable[..., Any], *arguments: Any, who: Holder) -> Reply:
         """Make a call that travels; it is heeded also where whoever made it does not live to hear the answer."""
 
         async def travel() -> Reply:
             await self.moment()
-            reply = await call
+            answer = call(who, *arguments)
+            reply: Reply = await answer if isinstance(answer, asyncio.Future) else answer
             await self.moment()
             return reply
 
@@ -198,7 +199,7 @@ class Market:
         while any(not each.task.done() for each in self.living):
             await self._look_around()
         await asyncio.gather(*self.calls)
-        await self._collect(lossless=True)
+        self._collect(lossless=True)
         return self
 
     def _start(self, who: Labourer) -> None:
@@ -217,13 +218,13 @@ class Market:
             if each.task.done():
                 each.task.result()
         if self.random.random() < 0.2:
-            await self._collect()
+            self._collect()
         working = [each for each in self.living if not each.task.done()]
         if self.deaths < self.what.deaths and working and self.random.random() < 0.05:
             self.deaths += 1
             await self._die(self.random.choice(working))
         if self.backlog:
-            count = await self.broker.offer(self.backlog)
+            count = self.broker.offer(self.backlog)
             for ticket in self.backlog[:count]:
                 self.deliveries[ticket] += 1
             del self.backlog[:count]
@@ -234,9 +235,9 @@ class Market:
         ahead = sum(each.ahead for each in self.living if not each.dead and self.what.prefetch)
         self.deepest = max(self.deepest, len(self.broker._items) + ahead)
 
-    async def _collect(self, *, lossless: bool = False) -> None:
+    def _collect(self, *, lossless: bool = False) -> None:
         """Now and then the answer is lost, and asked for again."""
-        found = await self.broker.collect(self._collected)
+        found = self.broker.collect(self._collected)
         if not lossless and self.random.random() < 0.2:
             return
         self._collected = found.number
@@ -250,7 +251,7 @@ class Market:
         self.living.remove(who)
         await self.moment()
         await self.moment()
-        remains = await self.broker.bury(who.holder)
+        remains = self.broker.bury(who.holder)
         for chunk in remains.chunks:
             who.journal.receive(chunk)
         index, incarnation = who.holder

@@ -2,8 +2,9 @@
 
 A process counts as left behind while it runs and is a descendant of this one, or bears this session's mark
 in its environment (an orphan that was handed to init). multiprocessing's own two servants, the fork server
-and the resource tracker, live until the session ends. Left-overs are killed, so that the next test is not
-blamed for them.
+and the resource tracker, live until the session ends. So does the cluster of the engine `ray`, once a test
+has asked for it; such tests come last, as what they load into this process is to be in no worker that is
+forked. Left-overs are killed, so that the next test is not blamed for them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
+
+    from sharedray import SharedCluster
 
 MARK_NAME, MARK = "MPRUN_TEST_SESSION", f"{os.getpid()}-{time.monotonic_ns()}"
 GRACE_S = 3.0
@@ -35,6 +38,8 @@ hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ci" if IN_CI else "here")
 
 
+SHARED: list[Callable[[], set[int]]] = []
+"""Each tells the roots of processes that tests share until the session ends."""
 TALLY: Counter[str] = Counter()
 """What was tried how often, for the end of the session."""
 
@@ -89,6 +94,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{count:6} {what}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("ray") is not None)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[SharedCluster]:
+    """Three nodes of Ray on this machine, to which this process is connected."""
+    from sharedray import connected_cluster
+
+    with connected_cluster() as cluster:
+        SHARED.append(lambda: cluster.roots)
+        try:
+            yield cluster
+        finally:
+            SHARED.clear()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     yield
@@ -119,19 +141,34 @@ def leftovers(*, orphans_too: bool) -> list[Leftover]:
 
 
 def descendants(pid: int) -> Iterator[Leftover]:
+    shared = shared_roots() if pid == os.getpid() else set()
     for child in children(pid):
+        if child in shared:
+            continue
         if is_running(child) and not (pid == os.getpid() and is_servant(child)):
             yield Leftover(child, command_of(child))
         yield from descendants(child)
 
 
+def shared_roots() -> set[int]:
+    return {pid for roots in SHARED for pid in roots()}
+
+
+def shared_processes() -> set[int]:
+    roots = shared_roots()
+    return roots | {each.pid for root in roots for each in descendants(root)}
+
+
 def orphans() -> Iterator[Leftover]:
     """Running processes with this session's mark, whoever their parent is now."""
     mark = f"{MARK_NAME}={MARK}".encode()
+    shared = shared_processes()
     for folder in Path("/proc").glob("[0-9]*"):
         pid = int(folder.name)
         with contextlib.suppress(OSError):
             marked = pid != os.getpid() and mark in (folder / "environ").read_bytes()
+            if pid in shared:
+                continue
             if marked and is_running(pid) and not (pid in children(os.getpid()) and is_servant(pid)):
                 yield Leftover(pid, command_of(pid))
 

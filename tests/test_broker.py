@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import pytest
 from brokerage import Market, Trade, trade
@@ -13,25 +14,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.queues import broker as module
-from runner.queues.broker import Broker, Remains, Reply, Report, Verdict
+from runner.queues.broker import Remains, Reply, Report, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from runner.queues.broker import Holder
 
+P = ParamSpec("P")
 W, R, S = (0, 1), (1, 1), (2, 1)
 """A writer and two readers."""
 
 
-def going(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+def going(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Run a test in an event loop, for some seconds at most."""
 
-    def run(*arguments: Any, **keys: Any) -> None:
+    @functools.wraps(test)
+    def run(*arguments: P.args, **keys: P.kwargs) -> None:
         asyncio.run(asyncio.wait_for(test(*arguments, **keys), 20))
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
+
+
+class Broker:
+    """The real one, all of whose methods are coroutines, as they are for whoever calls it from afar."""
+
+    def __init__(self, maxsize: int, writers: int) -> None:
+        self._broker = module.Broker(maxsize, writers)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._broker, name)
+
+        async def called(*arguments: Any) -> Any:
+            answer = method(*arguments)
+            return await answer if isinstance(answer, asyncio.Future) else answer
+
+        return called
 
 
 async def turns() -> None:
@@ -266,8 +284,8 @@ class TestBackpressure:
     @going
     async def test_who_reports_more_than_is_collected_waits(self) -> None:
         broker = await filled(0, 1)
-        broker._closed.clear()
-        broker._writing = 1
+        broker._broker._closed.clear()
+        broker._broker._writing = 1
         put = await waiting(broker.put(W, numbered(2), 0, report(0, (0, b"x" * 11))))
         get = await waiting(broker.get(R, 1, False, None))
         number = (await broker.collect(0)).number

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import within
 
-from runner.envelope import Envelope
+from runner.envelope import PACKED, Envelope
 from runner.log.buffer import JournalBuffer
 from runner.log.journal import DONE, GET, NO_SECOND, PUT, RAW, JournalWriter, Record, records_of
 
@@ -120,7 +120,13 @@ def test_whoever_takes_meanwhile_misses_nothing(tmp_path: Path) -> None:
     assert [record[0] for record in pieces(tmp_path, "journal", *taken)] == list(range(count))
 
 
-def test_packed_records_are_refused() -> None:
-    """They bear instants that nobody would translate."""
-    with pytest.raises(NotImplementedError):
-        JournalBuffer().log_packed(PUT, b"", 0, 0)
+def test_what_is_packed_is_translated_by_whoever_packs_it(tmp_path: Path) -> None:
+    """Only the instant of the operation is of this node's clock."""
+    packed = PACKED.pack(1, 2, 0, 3, 1_050, 7) + PACKED.pack(1, 1, 0, 4, 1_060, 8)
+    buffer = JournalBuffer(1000)
+    buffer.log_packed(PUT, packed, 80, 20)
+    buffer.log_packed(GET, packed, 90, 5)
+    assert pieces(tmp_path, "journal", buffer.take()) == [
+        (1080, 20, 0, 3, 7, 1, 2, NO_SECOND, PUT), (1080, 20, 0, 4, 8, 1, 1, NO_SECOND, PUT),
+        (1090, 5, 40, 3, 7, 1, 2, 0, GET), (1090, 5, 30, 4, 8, 1, 1, 0, GET),
+    ]  # fmt: skip

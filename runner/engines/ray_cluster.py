@@ -1,25 +1,19 @@
-"""The Ray cluster a run uses: found, or started for the run and stopped after it; what it cannot give is said first.
-
-address: local           a Ray of the run's own, on this machine
-         auto            the cluster that $RAY_ADDRESS or this machine belongs to; none there: as `local`
-         ray://host:port a cluster, by Ray Client
-         host:port       a cluster, by its control service
-"""
+"""The Ray cluster a run uses: found, or started for the run and stopped after it; what it cannot give is said first."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import shutil
 import signal
-import socket
 import sys
-import tempfile
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from runner.engines.ray_address import AddressError, find
+from runner.engines.ray_own import own_ray
 from runner.errors import ConfigError, Problem
+from runner.planning.plan import UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +21,8 @@ if TYPE_CHECKING:
     from runner.planning.placement import Placement
     from runner.planning.plan import Plan
 
-_ANSWERS_WITHIN_S: Final = 5.0
+_PRINTED_WITHIN_S: Final = 0.5
+"""Ray brings what workers print a little later; it waits so long itself where a program ends without a word to it."""
 _STORE_BYTES: Final = 100 << 20
 """Of a Ray of our own: what travels is small, and goes from worker to worker."""
 _RAYLET: Final = "(raylet"
@@ -60,15 +55,19 @@ def connected(plan: Plan) -> Iterator[Any]:
             check_resources(plan, ray)
             yield ray
         finally:
+            if _may_print(plan):
+                sleep(_PRINTED_WITHIN_S)
             with _own_handlers():
                 ray.shutdown()
 
 
 def _connect(plan: Plan, ray: Any, stack: contextlib.ExitStack) -> None:
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": any(group.call for group in plan.groups)}
-    address = _address_of(plan)
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": _may_print(plan)}
+    try:
+        address = find(plan.address)
+    except AddressError as error:
+        raise _refused(plan, "address", str(error)) from None
     if address is not None:
-        _look_for(plan, address)
         try:
             ray.init(address=address, **quiet)
         except Exception as error:  # of many kinds, all of which say that there is no cluster for us
@@ -76,13 +75,17 @@ def _connect(plan: Plan, ray: Any, stack: contextlib.ExitStack) -> None:
             raise _refused(plan, "address", why) from error
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # The name is short because sockets lie beneath it, whose paths the system limits to some 100 characters.
-    folder = tempfile.mkdtemp(prefix="mprun-ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # noqa: S108, PTH112
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    folder = stack.enter_context(own_ray())
+    own = {"address": "local", "include_dashboard": False, "object_store_memory": _STORE_BYTES, "_temp_dir": folder}
     try:
-        ray.init(address="local", include_dashboard=False, object_store_memory=_STORE_BYTES, _temp_dir=folder, **quiet)
+        ray.init(**own, **quiet)
     except Exception as error:
         raise _refused(plan, "engine", f"a Ray of its own could not be started: {_first_line(error)}") from error
+
+
+def _may_print(plan: Plan) -> bool:
+    """Whether there is user code, which may have something to say."""
+    return any(group.call or isinstance(group.items, UserCode) for group in plan.groups)
 
 
 def _advice() -> str:
@@ -90,44 +93,6 @@ def _advice() -> str:
     if "RAY_AUTH_MODE" in os.environ:
         return "; RAY_AUTH_MODE and the token have to be those of the cluster"
     return "; if it checks a token (ray start does where there is one), set RAY_AUTH_MODE=token"
-
-
-def _address_of(plan: Plan) -> str | None:
-    """Where a cluster is to be found; None: start one."""
-    if plan.address == "local":
-        return None
-    if plan.address != "auto":
-        return plan.address
-    named = os.environ.get("RAY_ADDRESS")
-    if named:
-        return None if named == "local" else named
-    from ray._private import services
-
-    found: str | None = services.find_bootstrap_address(None)
-    return found if found and _answers(*_host_and_port(found)) else None
-
-
-def _look_for(plan: Plan, address: str) -> None:
-    """Refuse an address at which nobody listens: Ray would try for minutes."""
-    if address == "auto":
-        return
-    host, port = _host_and_port(address)
-    if not _answers(host, port):
-        remedy = "start a cluster there (ray start --head), or use address: local"
-        raise _refused(plan, "address", f"nobody answers at {address}; {remedy}")
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=_ANSWERS_WITHIN_S).close()
-    except OSError:
-        return False
-    return True
 
 
 def check_resources(plan: Plan, ray: Any) -> None:

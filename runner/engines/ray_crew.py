@@ -118,7 +118,6 @@ class Crew:
                 self._start(worker, 1, FROM_THE_START)
             while self._stop.at is None and any(h.alive and h.slot.state.keeps_the_gate for h in self._hands):
                 self._look_around()
-                self._look_for_the_unplaced()
             clock = self._open_gate()
             while any(hand.alive for hand in self._hands):
                 self._look_around()
@@ -169,6 +168,7 @@ class Crew:
         )  # fmt: skip
         remote = self._with_options(f"groups.{group.name}", RayWorker, _options(self._plan.cluster.group(group.name)))
         actor = remote.remote(job)
+        self._progress_at = monotonic()
         hand = RayHand(worker, incarnation, slot, actor, (slot.puts, slot.gets))
         self._hands.append(hand)
         self._holders[hand.holder] = hand
@@ -232,10 +232,10 @@ class Crew:
         return clock
 
     def _look_for_the_unplaced(self) -> None:
-        """Give up waiting for workers that find no place, and say what they need."""
-        if monotonic() - self._progress_at < _PLACED_WITHIN_S:
+        """Give up waiting for workers that find no place, be it for replacements, and say what they need."""
+        hand = next((hand for hand in self._hands if hand.alive and hand.pid is None), None)
+        if hand is None or monotonic() - self._progress_at < _PLACED_WITHIN_S:
             return
-        hand = next(hand for hand in self._hands if hand.alive and hand.slot.state.keeps_the_gate)
         placement = self._plan.cluster.group(hand.worker.group.name)
         demands = {"CPU": placement.num_cpus, **dict(placement.resources)}
         self._order_stop(Status.FAILED, f"{hand.worker.name} {waiting_for(demands, self._progress_at, ray)}")
@@ -263,6 +263,7 @@ class Crew:
         self._look_for_lost_brokers()
         if self._stop.at is None:
             self._recovery.deliver()
+            self._look_for_the_unplaced()
             self._look_for_the_hung()
             if self._steadiness is not None and self._board.zero:
                 self._look_whether_steady(self._steadiness)
@@ -364,8 +365,8 @@ class Crew:
         hand.alive = False
         name = hand.worker.name
         hand.died = how is not None and not hand.killed and not hand.slot.state.ended
-        last = None
-        if how is not None and not hand.slot.state.ended:
+        last, buried = None, how is not None and not hand.slot.state.ended
+        if buried:
             goes_on = hand.died and self._stop.at is None and self._plan.on_death.policy is not OnDeath.FAIL
             last = self._bury(hand, hand_out=goes_on)
         failed = hand.slot.state is State.FAILED
@@ -376,6 +377,8 @@ class Crew:
             self._order_stop(Status.FAILED, f"{name} failed")
         elif hand.died:
             self._answer_death(hand, why or "", last)
+        if buried and (target := self._queues.get(hand.worker.group.target or "")) is not None:
+            self._recovery.decide(target.plan.name, [], target.begun(*hand.holder))
         if self._stop.at is None and hand.worker.group.source is not None and not hand.replaced:
             self._dismiss_writers(hand.worker.group.source)
 
@@ -393,8 +396,6 @@ class Crew:
         hand.slot.words[hand.slot.base + TAKEN] = min(held, 1)
         aside = len(self._recovery.aside)
         left = self._recovery.bury(worker, hand.incarnation, hand.slot, hand_out=hand_out)
-        if target is not None:
-            self._recovery.decide(target.plan.name, [], target.begun(*hand.holder))
         if source is not None:
             source.forget(len(self._recovery.aside) - aside)
         return left.last(worker)
