@@ -123,10 +123,16 @@ class Crew:
             while any(hand.alive for hand in self._hands):
                 self._look_around()
             self._collect_the_rest()
-            self._nodes.look_again({hand.node: hand.actor for hand in self._hands if not (hand.died or hand.killed)})
+            self._look_at_clocks_again()
             return self._outcome(clock)
         finally:
             self._dissolve()
+
+    def _look_at_clocks_again(self) -> None:
+        """The log tells of each worker how far its clock may have been off, at whatever time of the run."""
+        self._nodes.look_again({hand.node: hand.actor for hand in self._hands if not (hand.died or hand.killed)})
+        for node, uncertainty in self._nodes.wider():
+            self._chronicle.amend("worker.start", "node", node, clock_uncertainty_ns=uncertainty)
 
     def _outcome(self, clock: Clock) -> Outcome:
         aside = self._recovery.aside
