@@ -19,7 +19,7 @@ from runner.engines.board import CLOSED, DONES, FINISH, GETS, PUTS, SKIPPED, STO
 from runner.engines.items import items, numbers
 from runner.engines.resume import Resume
 from runner.engines.worker import Worker
-from runner.envelope import Envelope, head, packed, packed_numbers
+from runner.envelope import Batch, Envelope, head, packed, packed_numbers
 from runner.log.journal import DONE, GET, NO_SECOND, PUT, JournalWriter, records_of, suffix_of
 from runner.planning.plan import QueuePlan
 from runner.planning.resolve import plan as resolved
@@ -178,6 +178,59 @@ def test_who_finds_no_room_until_it_is_told_to_stop_has_put_the_same(batch: int,
     assert fast.of_kind(PUT) == slow.of_kind(PUT)
     assert len(fast.tickets) // SIZE == fast.counters[0] > 10_000
     assert without_began(fast.tickets) == without_began(slow.tickets)
+
+
+class Sparing:
+    """A pipe's end that takes little at once, and after so many items in all does something else, too."""
+
+    takes_numbers = True
+
+    def __init__(self, end: Any, room: int, after: int = 0, then: Callable[[], None] = lambda: None) -> None:
+        self._end = end
+        self._room = room
+        self._left = after
+        self._then = then
+        self.close = end.close
+
+    def _taken(self, count: int) -> int:
+        self._left -= count
+        if -count < self._left <= 0:
+            self._then()
+        return count
+
+    def put(self, envelopes: list[Envelope]) -> int:
+        return self._taken(self._end.put(Batch(envelopes[: self._room])))
+
+    def put_number(self, head: int, seq: int, began: int, item: int) -> None:
+        self._end.put_number(head, seq, began, item)
+        self._taken(1)
+
+    def put_numbers(self, tickets: bytes) -> int:
+        return self._taken(self._end.put_numbers(tickets[: self._room * SIZE]))
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("room", [1, 3])
+@pytest.mark.parametrize("told_after", [0, 1, 5, 9, 20])
+def test_writes_that_find_little_room_and_orders_to_stop_between_them(
+    told_after: int, room: int, batch: int, tmp_path: Path
+) -> None:
+    """Who is told to stop writes nothing more, also of a batch that is written by half."""
+
+    def act(pipe: Pipe) -> Told:
+        pipe.slot = pipe.board.slot(1)
+        end: Any = Sparing(pipe.writer(1), room, told_after, pipe.slot.stop)
+        if not told_after:
+            pipe.slot.stop()
+        return pipe.run("p-1", Resume(), writer=end)
+
+    fast, slow = both(tmp_path, planned("count: 2, items: 20", queue=f"batch: {batch}"), act)
+    assert fast.express
+    assert (fast.state, fast.counters) == (slow.state, slow.counters)
+    assert fast.of_kind(PUT) == slow.of_kind(PUT)
+    assert without_began(fast.tickets) == without_began(slow.tickets)
+    assert len(fast.records) == fast.counters[0] == len(fast.tickets) // SIZE
+    assert told_after <= fast.counters[0] <= told_after + room
 
 
 @pytest.mark.parametrize(

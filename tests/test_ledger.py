@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from lines import again, died, done, end, get, put, start
 from logs import events_of
 from mishaps import log_of, mishap
 from mutations import MUTATIONS, parsed
@@ -73,3 +74,32 @@ def test_a_get_and_its_done_in_one_go_are_booked_as_one_after_the_other(part: in
         assert together == booked(events, 1 + seed % 7), seed
     assert taken[True] > 100
     assert taken[False] > 10
+
+
+ODD: dict[str, tuple[Record, ...]] = {
+    "put and got again while it is held": (
+        put(1, "p-0:0"), get(2, "p-0:0", 1), put(3, "p-0:0"), get(4, "p-0:0", 1, worker="c-1"),
+        done(4, "p-0:0", worker="c-1"), done(5, "p-0:0"),
+    ),
+    "a done of another queue": (put(1, "p-0:0"), get(2, "p-0:0", 1), done(2, "p-0:0", queue="other")),
+    "a done of another delivery": (put(1, "p-0:0"), get(2, "p-0:0", 1), done(2, "p-0:0", delivery=2)),
+    "a done by another": (put(1, "p-0:0"), get(2, "p-0:0", 1), done(2, "p-0:0", worker="c-1")),
+    "two gets of one instant that waited differently": (
+        put(1, "p-0:0"), put(2, "p-0:1"), get(9, "p-0:0", 8, wait=2), done(9, "p-0:0"),
+        get(9, "p-0:1", 7, wait=3), done(9, "p-0:1"),
+    ),
+    "a get that turns the clock back": (put(5, "p-0:0"), get(4, "p-0:0", -1), done(4, "p-0:0")),
+    "a redelivery that is got as if it were none": (
+        put(1, "p-0:0"), get(2, "p-0:0", 1), *died(3, "c-0"), again(4, "p-0:0", "c-0"),
+        get(5, "p-0:0", 4, worker="c-1"), done(5, "p-0:0", worker="c-1"),
+    ),
+    "a get without its done, at the end": (put(1, "p-0:0"), get(2, "p-0:0", 1)),
+}  # fmt: skip
+"""What no random falsification is likely to hit."""
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_ones_are_booked_one_after_the_other(what: str) -> None:
+    groups = {"p": ("producer", None, "main", 1, None), "c": ("consumer", "main", None, 2, None)}
+    events = events_of([*start(groups=groups), *ODD[what], end(20)])
+    assert booked(events, len(events)) == booked(events, 1)
