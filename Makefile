@@ -12,8 +12,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-ray run check lint types structure docs format fuzz coverage chaos chaos-ray endurance theory twins scale bench speed \
-	bench-analysis bench-costs bench-pacing bench-peers clean
+.PHONY: help setup test test-ray run check lint types structure docs format fuzz coverage chaos chaos-ray endurance theory \
+	twins scale bench speed bench-analysis bench-costs bench-pacing bench-peers bench-ray clean
 
 help: ## what you can make (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ bench-pacing: .venv/.core .venv/.compiled ## how punctual open pacing is (two mi
 bench-peers: .venv/.core .venv/.compiled .venv-peers/.all ## mprun beside its peers, into docs/explanation/peers.md (minutes)
 	$(BIN)/python bench/peers.py --python .venv-peers/bin/python --page docs/explanation/peers.md $(ARGS)
 
+bench-ray: .venv/.ray .venv/.compiled ## the queue of a Ray cluster beside ray.util.queue, into docs/how-to/grow-to-a-cluster.md (minutes)
+	$(BIN)/python bench/ray_queue.py --page docs/how-to/grow-to-a-cluster.md $(ARGS)
+
 scale: .venv/.core .venv/.compiled ## 500 producers and 500 consumers under fork and forkserver (minutes)
 	$(BIN)/python bench/scale.py $(ARGS)
 
@@ -115,6 +118,10 @@ clean: ## remove all that make made; runs/ stays
 .venv/.all: pyproject.toml | .venv/bin/pip
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install --editable '.[analysis,report]' --group dev
+	@touch .venv/.core $@
+
+.venv/.ray: pyproject.toml | .venv/bin/pip
+	$(PIP) install --editable '.[ray]'
 	@touch .venv/.core $@
 
 # One after the other where they cannot all be had (faster-fifo is compiled): bench/peers.py says which are missing.

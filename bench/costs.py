@@ -36,20 +36,21 @@ from runner.engines.contract import Outcome, Status
 from runner.engines.opening import enter_start
 from runner.engines.process_worker import SignalInterruption
 from runner.engines.worker import Worker
-from runner.envelope import Envelope
+from runner.envelope import Envelope, head
 from runner.log import events
 from runner.log.chronicle import Chronicle
 from runner.log.encode import Encoding, encoded
-from runner.log.journal import DONE, GET, PUT, Clock, JournalWriter, records_of
+from runner.log.journal import GET_DONE, PUT, Clock, JournalReader, JournalWriter, mark
 from runner.log.merge import Merge, Owner
 from runner.log.render import Renderer, json_processors
 from runner.planning import steps
 from runner.queues.pipe import PipeQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from runner.log.journal import Record
     from runner.planning.plan import Plan
 
     Sample = dict[str, list[float]]
@@ -98,6 +99,17 @@ class Collector(NoQueue):
         return len(envelopes)
 
 
+class EnvelopesOnly:
+    """An end of a pipe that has all interpreted step by step, as it shows nothing of what `NumberWriter` can."""
+
+    def __init__(self, end: Any) -> None:
+        self.put, self.get, self.close = (
+            getattr(end, "put", None),
+            getattr(end, "get", None),
+            getattr(end, "close", None),
+        )
+
+
 def seconds(what: Callable[[], object]) -> float:
     """CPU time, of this process alone."""
     began = process_time()
@@ -142,21 +154,31 @@ class Loop:
             putting, getting = self.worker(0, journal=journal), self.worker(1, journal=journal)
             note(f"put: {known}", partial(putting.run, None, Collector(kept, self._batch), 0))
             note(f"get and done: {known}", partial(getting.run, NoQueue(kept, self._batch), None, 0))
-        put, get = self._over_a_pipe()
-        note("put: with a journal and a pipe", put)
-        note("get and done: with a journal and a pipe", get)
+        for name, express in (("with a journal and a pipe", False), ("express, the same", True)):
+            put, get = self._over_a_pipe(express=express)
+            note(f"put: {name}", put)
+            note(f"get and done: {name}", get)
 
-    def _over_a_pipe(self) -> tuple[Callable[[], object], Callable[[], object]]:
+    def _over_a_pipe(self, *, express: bool) -> tuple[Callable[[], object], Callable[[], object]]:
         """What puts all items, then what gets and does them."""
         queue = PipeQueue(self._plan.queues[0], multiprocessing.get_context("fork"), self._folder, 1)
         putting, getting = self.worker(0, journal=True), self.worker(1, journal=True)
         writer = queue.connector(0, self._journals, writes=True).writer(lambda: False)
         reader = queue.connector(1, self._journals, writes=False).reader(lambda: False)
+        if not express:
+            steps_alone: Any = EnvelopesOnly
+            return partial(putting.run, None, steps_alone(writer), 0), partial(
+                getting.run, steps_alone(reader), None, 0
+            )
         return partial(putting.run, None, writer, 0), partial(getting.run, reader, None, 0)
 
     def instructions(self) -> list[str]:
         """How many instructions the interpreter takes for an item, in all and by function: lines to print."""
-        return [_traced(name, what) for name, what in zip(("put", "get and done"), self._over_a_pipe(), strict=True)]
+        return [
+            _traced(f"{name}{', express' if express else ''}", what)
+            for express in (False, True)
+            for name, what in zip(("put", "get and done"), self._over_a_pipe(express=express), strict=True)
+        ]
 
 
 def _traced(name: str, what: Callable[[], object]) -> str:
@@ -182,14 +204,22 @@ def journals(plan: Plan, items: int, folder: Path) -> list[Owner]:
         for worker in plan.workers()
     ]
     putting, getting = (JournalWriter(owner.journal) for owner in owners)
+    got_and_done = mark(GET_DONE, head(0, 1))
     for seq in range(items):
         envelope = Envelope(0, seq, seq)
         putting.log(PUT, envelope, 4000 * seq + 1000, 900, None)
-        getting.log(GET, envelope, 4000 * seq + 2000, 500, 1900)
-        getting.log(DONE, envelope, 4000 * seq + 3000, 0, 0)
+        getting.log_number(got_and_done, 4000 * seq + 2000, 500, 1900, seq, seq)
     putting.close()
     getting.close()
     return owners
+
+
+def joined_records(journal: Path) -> Iterator[list[Record]]:
+    """A journal as a merge reads it."""
+    reader = JournalReader(journal)
+    while records := reader.read_joined(1 << 11):
+        yield records
+    reader.close()
 
 
 def measure_end(plan: Plan, items: int, folder: Path, sample: Sample) -> None:
@@ -209,7 +239,7 @@ def measure_end(plan: Plan, items: int, folder: Path, sample: Sample) -> None:
         merge.close()
         return text
 
-    note("journals read", lambda: [sum(1 for _ in records_of(owner.journal)) for owner in owners])
+    note("journals read", lambda: [sum(map(len, joined_records(owner.journal))) for owner in owners])
     note("… and merged, as structs", lambda: merged(encode=False))
     note("… and encoded", lambda: merged(encode=True))
     enter_start(chronicle, folder, plan)  # with the lines below what a log needs to be whole

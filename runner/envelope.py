@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 PACKED: Final = struct.Struct("<IHHqqq")
 """A whole number of 64 bits with who it is, in tickets and journals: producer, delivery, 0, seq, began, item."""
+HEADED: Final = struct.Struct("<Qqqq")
+"""The same bytes, of which the first three numbers are read as one: see `head`."""
+HEADS_END: Final = 1 << 48
+"""Above every `head`: from here on the third number is not 0, and the rest means something else."""
 
 _BEYOND: Final = 1 << 63
 
@@ -66,6 +70,30 @@ def packed(envelopes: Sequence[Envelope]) -> bytes | None:
             return None
         fields += (one.producer, one.delivery, 0, one.seq, one.began, item)
     return _structs(len(envelopes)).pack(*fields)
+
+
+def head(producer: int, delivery: int) -> int:
+    """The first number of `HEADED`: whose item it is, and the how-manieth delivery."""
+    return producer | delivery << 32
+
+
+def packed_numbers(head: int, seqs: range, items: range, began: int) -> bytes:
+    """Whole numbers of 64 bits, each as PACKED; faster than `packed`, as nobody makes an envelope for any of them.
+
+    Args:
+        head: Of all of them.
+        seqs: Of each.
+        items: As many; they must fit 64 bits.
+        began: Of all of them.
+    """
+    fields = [head, 0, began, 0] * len(seqs)
+    fields[1::4], fields[3::4] = seqs, items
+    return _headed(len(seqs)).pack(*fields)
+
+
+@cache
+def _headed(count: int) -> struct.Struct:
+    return struct.Struct("<" + count * HEADED.format[1:])
 
 
 @cache

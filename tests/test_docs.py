@@ -130,10 +130,14 @@ def test_every_example_says_what_it_is(page: Path) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=page_id)
-def test_examples_work(page: Path, tmp_path: Path) -> None:
+def test_examples_work(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = list(blocks(page))
     if any("import duckdb" in block.text for block in played) and not importlib.util.find_spec("duckdb"):
         pytest.skip("duckdb is not installed; it comes with the extra `analysis`")
+    if any("--engine ray" in block.text for block in played if block.language == "console"):
+        if not importlib.util.find_spec("ray"):
+            pytest.skip("ray is not installed; it comes with the extra `ray`")
+        monkeypatch.setenv("RAY_ADDRESS", "local")  # whatever cluster this machine belongs to
     shutil.copytree(ROOT / "configs", tmp_path / "configs", ignore=shutil.ignore_patterns("__pycache__"))
     for block, after in zip(played, [*played[1:], None], strict=True):
         prints = (after.text if after and after.language == "text" else "") if page.parent == LESSONS else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.log.encode import Encoding, encoded
-from runner.log.journal import DONE, GET, NO_SECOND, PUT, RAW, Clock
+from runner.log.journal import DONE, GET, GET_DONE, NO_SECOND, PUT, RAW, Clock
 from runner.log.merge import Owner
 from runner.log.render import Renderer, json_processors
 
@@ -31,6 +31,8 @@ def any_record(chaos: random.Random, instant: int) -> Record:
     flags = chaos.choice((0, 0, 0, NO_SECOND))
     item = chaos.choice((chaos.randrange(-FAR, FAR), 0, 7, 7, 7, b'.0.1\0"item":"t\xc3\xa9xt %d","item_bytes":300'))
     flags |= isinstance(item, bytes)
+    if isinstance(item, int) and not flags and chaos.random() < 0.3:
+        kind = GET_DONE
     first, second = chaos.choice(((0, 0), (chaos.randrange(FAR), chaos.randrange(-FAR, FAR))))
     return instant, first, second, chaos.randrange(FAR), item, chaos.randrange(9), chaos.randrange(1, 9), flags, kind
 
@@ -42,6 +44,7 @@ def test_it_is_what_is_rendered(worker: str, tmp_path: Path, chaos: random.Rando
     instants = [6 * SECOND + chaos.randrange(-3, 3) * chaos.choice((1, 1000, 10**6, SECOND)) for _ in range(500)]
     records = [any_record(chaos, instant) for instant in sorted(instants)]
     records.insert(200, (records[200][0], 0, 0, 0, b'{"event":"error","level":"error","why":"x"}', 0, 0, 1, RAW))
+    assert GET_DONE in {record[8] for record in records}
     rendered = renderer().lines(owner)(records)
     made = Encoding(renderer()).lines(owner)(records)
     assert [instant for instant, _ in made] == [instant for instant, _ in rendered]

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import within
 
-from runner.envelope import Envelope, packed
+from runner.envelope import Envelope, head, packed
 from runner.log.journal import (
     DONE,
     GET,
+    GET_DONE,
     ITEM_BYTES,
     NO_SECOND,
     PUT,
@@ -25,6 +26,7 @@ from runner.log.journal import (
     JournalWriter,
     Record,
     item_members,
+    mark,
 )
 
 if TYPE_CHECKING:
@@ -115,6 +117,9 @@ def written(path: Path) -> list[Record]:
         writer.log(GET, envelope("text" * 20, suffix=".1"), instant, 0, 1)
     writer.log_packed(PUT, many(3), 9, 0)
     writer.log(DONE, envelope(4), 9, 0, 1)
+    writer.log_number(mark(GET_DONE, head(1, 1)), 10, 3, 4, 5, 6)
+    writer.log_packed(GET_DONE, many(2), 11, 0)
+    writer.log(DONE, envelope(4), 12, 0, 1)
     writer.close()
     return read_all(path)
 
@@ -140,7 +145,11 @@ def test_the_items_of_one_write_or_read_come_out_one_by_one(slots: int, tmp_path
             single.log(GET, one, instant, 6, one.seq)
         content = packed(batch)
         assert content is not None
-        for kind, wait in ((PUT, 5), (GET, 6)) if batch else ():
+        for one in batch:
+            single.log(GET, one, instant, 7, one.seq)
+        for one in batch:
+            single.log(DONE, one, instant, 0, 0)
+        for kind, wait in ((PUT, 5), (GET, 6), (GET_DONE, 7)) if batch else ():
             together.log_packed(kind, content, instant, wait)
         for writer in (single, together):
             writer.log(DONE, envelope("text" if instant % 3 else instant), instant, 0, 0)
@@ -149,10 +158,52 @@ def test_the_items_of_one_write_or_read_come_out_one_by_one(slots: int, tmp_path
     assert read_all(tmp_path / "together", slots) == read_all(tmp_path / "single")
 
 
+NUMBERS = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    written=st.lists(
+        st.tuples(st.sampled_from([PUT, GET, DONE]), NUMBERS, NUMBERS, NUMBERS, st.integers(0, 2**63 - 1), NUMBERS),
+        max_size=600,
+    ),
+    producer=st.integers(0, 2**32 - 1),
+    delivery=st.integers(1, 2**16 - 1),
+    flags=st.sampled_from([0, NO_SECOND]),
+)
+def test_a_number_is_logged_as_its_envelope_would_be(
+    tmp_path_factory: pytest.TempPathFactory,
+    written: list[tuple[int, int, int, int, int, int]],
+    producer: int,
+    delivery: int,
+    flags: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    one, other = JournalWriter(folder / "one"), JournalWriter(folder / "other")
+    for kind, instant, first, second, seq, item in written:
+        null = bool(flags)
+        one.log_number(mark(kind, head(producer, delivery), flags), instant, first, 0 if null else second, seq, item)
+        known = envelope(item, producer=producer, seq=seq, delivery=delivery)
+        other.log(kind, known, instant, first, None if null else second)
+    one.close()
+    other.close()
+    assert (folder / "one").read_bytes() == (folder / "other").read_bytes()
+
+
+def test_a_get_and_its_done_are_one_record_and_come_out_as_two(tmp_path: Path) -> None:
+    """Work that is nothing is done at the instant at which the item is got, in no time, as it was planned."""
+    writer = JournalWriter(tmp_path / "j")
+    writer.log_number(mark(GET_DONE, head(3, 2)), 1000, 20, 30, 9, -5)
+    writer.close()
+    assert read_all(tmp_path / "j") == [(1000, 20, 30, 9, -5, 3, 2, 0, GET), (1000, 0, 0, 9, -5, 3, 2, 0, DONE)]
+    reader = JournalReader(tmp_path / "j")
+    assert reader.read_joined(10) == [(1000, 20, 30, 9, -5, 3, 2, 0, GET_DONE)]
+    reader.close()
+
+
 def test_a_file_cut_at_any_byte_gives_a_prefix(tmp_path: Path) -> None:
     """As a copy that was broken off may be."""
     complete = written(tmp_path / "j")
-    torn = [9, 10]  # records, of the three of one write
+    torn = [9, 10, 13, 15, 16, 17]  # records, of the three of one write, of a get with its done, of two such
     data = (tmp_path / "j").read_bytes().rstrip(b"\0")
     with within(30):
         for length in range(len(data)):

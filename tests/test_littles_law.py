@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from clusters import Node, spread
 from lines import again, born, died, done, end, get, leave, put, start
 from logs import events_of
 from running import execute
@@ -121,6 +122,19 @@ def test_a_wrong_log_is_found_out_but_for_what_it_leaves_open(told: bool) -> Non
     assert law.by_log - law.sampled == pytest.approx(0.6, abs=0.2)
     assert law.open_below == pytest.approx(0.6 if told else 0, abs=0.1)
     assert law.fault is not told
+
+
+@pytest.mark.parametrize("wrong_ms", [-3, 3])
+def test_what_the_clocks_of_a_cluster_explain_is_no_fault(wrong_ms: int) -> None:
+    """Both clocks are 3 ms wrong, so that the log says 0.6 items more or less, which is a fault of exact ones."""
+    nodes = {"p": Node("a", -wrong_ms * MS, 3 * MS), "c": Node("b", wrong_ms * MS, 3 * MS)}
+    history = History(seed=2, work_ms=8)
+    history.records[0]["t_ns"] = -10 * MS
+    law = law_of(spread(history.records, lambda worker, _: nodes[worker[0]]), history.seen())
+    assert law is not None
+    assert law.by_log - law.sampled == pytest.approx(wrong_ms / 5, abs=0.25)
+    assert not law.fault
+    assert law.open_above == pytest.approx(0.6, abs=0.1)
 
 
 def test_few_samples_say_nothing() -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import within
 
-from runner.envelope import Envelope
+from runner.envelope import Envelope, head
 from runner.log import merge as merging
 from runner.log.chronicle import Chronicle
-from runner.log.journal import DONE, GET, PUT, Clock, JournalWriter
+from runner.log.journal import DONE, GET, GET_DONE, PUT, Clock, JournalWriter, mark
 from runner.log.merge import Merge, Owner
 from runner.log.render import Renderer, json_processors
 
@@ -80,6 +80,24 @@ def test_many_journals_come_out_complete_and_in_order(
         seqs = [int(line["id"].partition(":")[2]) for line in found if line["worker"] == one.worker]
         assert seqs == list(range(len(seqs)))
     assert merged.totals == {"put": len(found), "got": 0, "done": 0}
+
+
+def test_a_get_and_its_done_in_one_record_are_two_lines_and_count_as_two(tmp_path: Path, chronicle: Chronicle) -> None:
+    one, other = owner(tmp_path, "a"), owner(tmp_path, "b")
+    writer = JournalWriter(one.journal)
+    for seq, instant in enumerate([10, 30]):
+        writer.log_number(mark(GET_DONE, head(0, 1)), instant, 0, 5, seq, seq)
+    writer.log(GET, Envelope(0, 2, 2), 40, 0, 0)
+    writer.close()
+    write(other, [20])
+    merged = merge([one, other], chronicle)
+    found = [(line["t_ns"], line["event"], line["id"]) for line in drained(merged)]
+    merged.close()
+    assert found == [
+        (10, "get", "p-0:0"), (10, "done", "p-0:0"), (20, "put", "p-0:0"), (30, "get", "p-0:1"),
+        (30, "done", "p-0:1"), (40, "get", "p-0:2"),
+    ]  # fmt: skip
+    assert merged.totals == {"put": 1, "got": 3, "done": 2}
 
 
 def test_batches_are_bounded_by_what_was_read(tmp_path: Path, chronicle: Chronicle, tiny: None) -> None:

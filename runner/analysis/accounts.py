@@ -321,7 +321,9 @@ class QueueAccount:
         latencies = [get.latency_ns for get in gets]
         self.get_returned.fromlist(returned)
         self.get_began.fromlist(list(map(sub, returned, waits)))
-        self.open_below_ns += sum(map(min, waits, latencies))
+        begun_before = zip(waits, latencies, strict=True)
+        # `min` would be a call for each, and take three times as long.
+        self.open_below_ns += sum([one if one < other else other for one, other in begun_before])  # noqa: FURB136
         self.get_wait.take(waits)
         self.latency.take(latencies)
         gets.clear()

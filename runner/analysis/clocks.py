@@ -10,12 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.analysis.accounts import RECOVERED
+from runner.log.events import WorkerStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runner.analysis.accounts import QueueAccount
-    from runner.log.events import WorkerStart
+    from runner.log.events import Event
+
+
+def uncertain(events: Iterable[Event]) -> bool:
+    """Whether one of these events says that a clock is."""
+    return any(isinstance(event, WorkerStart) and event.clock_uncertainty_ns for event in events)
 
 
 class Clocks:

@@ -36,7 +36,7 @@ def close(ledger: Ledger, incomplete: str | None = None, fifo: FifoCheck | None 
         incomplete: Why the log is known not to be whole; None: it may be, and shows itself whether it is.
         fifo: What the queues' histories are checked with, where they are.
     """
-    ledger.finish()
+    ledger.finish(whole=incomplete is None)
     incomplete = "; ".join(filter(None, [incomplete or _incomplete(ledger), ledger.doubt])) or None
     workers = list(ledger.workers.values())
     for worker in workers:

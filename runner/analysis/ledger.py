@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.analysis import lateness, objections, parents
 from runner.analysis.accounts import FAR, PRODUCER, RECOVERED, STAGE, Hold, QueueAccount, WorkerAccount
-from runner.analysis.clocks import Clocks
+from runner.analysis.clocks import Clocks, uncertain
 from runner.analysis.durations import Durations
 from runner.analysis.early import check_latency, overtaken, unmatched_get
 from runner.analysis.fate import seal
@@ -89,24 +89,35 @@ class Ledger:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Book further events."""
+        events = list(events)
+        if self.start is None and self._order is None and uncertain(events):
+            self._order = PossibleOrder(self.clocks)
         if self._order is None:
-            events = list(events)
             booked = self._enter(events)
-            if booked == len(events):
+            if not self.clocks.largest_ns:
                 return
-            self._order = PossibleOrder(self.clocks, self.groups)
+            self._order = PossibleOrder(self.clocks, self.groups, self._live)
             self._told_ns = self._clock_ns
             events = events[booked:]
-        events = list(events)
         self._check_clock(events)
         first = self.lines + 1
         self.lines += len(events)
         self._enter_numbered(self._order.take(events, first))
 
-    def finish(self) -> None:
-        """Book what waits for events to come, as there are none."""
-        if self._order is not None:
-            self._enter_numbered(self._order.rest())
+    def finish(self, *, whole: bool) -> None:
+        """Book what waits for events to come, as there are none.
+
+        Args:
+            whole: Whether the log is. Else what may explain these events may be missing, so nothing is objected to.
+        """
+        if self._order is None:
+            return
+        rest = self._order.rest()
+        found = self.violations
+        if not whole or not any(isinstance(event, RunEnd) for _, event in rest):
+            self.violations = Violations()
+        self._enter_numbered(rest)
+        self.violations = found
 
     def _enter_numbered(self, lines: Sequence[tuple[int, Event]]) -> None:
         self._enter([event for _, event in lines], [number for number, _ in lines])
@@ -150,18 +161,27 @@ class Ledger:
         put: _Handler = self._put
         get: _Handler = self._get if self._order is None else self._blurred_get
         done: _Handler = self._done
+        get_done: Callable[[Any, Any], bool] = self._get_done if self._order is None else _each_for_itself
+        got: Any = None  # the get before, which is booked with its done where that follows at once
+        got_at = before
         for line, event in zip(count(before + 1) if numbers is None else numbers, events, strict=False):
             kind = type(event)
+            if got is not None:
+                if kind is Done and event.t_ns == got.t_ns and get_done(got, event):
+                    got = None
+                    continue
+                get(got, got_at)
+                got = None
             if kind is Put:
                 put(event, line)
             elif kind is Get:
-                get(event, line)
+                got, got_at = event, line
             elif kind is Done:
                 done(event, line)
-            else:
-                self._rare(event, line)
-                if self.clocks.largest_ns and self._order is None:
-                    break
+            elif self._turns_uncertain(event, line):
+                break
+        if got is not None:
+            get(got, got_at)
         self._store()
         if numbers is not None:
             return len(events)
@@ -272,6 +292,56 @@ class Ledger:
             worker.last_line[writer] = line
         queue.held[item] = Hold(worker, event, line, place, queue.origins[place])
 
+    def _get_done(self, get: Get, done: Done) -> bool:
+        """Book a get and the done behind it, at the same instant, as `_get` and `_done` would.
+
+        Returns False, with nothing booked, where they are not of one item, or anything about them is out of the
+        ordinary: then it is for those two to say what.
+        """
+        worker = self._live.get(get.worker)
+        if worker is None or worker.relays or done.worker != get.worker:
+            return False
+        queue, item, t_ns = worker.source, get.id, get.t_ns
+        if queue is None or queue.name != get.queue or done.queue != get.queue or done.id != item:
+            return False
+        place = queue.waiting.get(item)
+        if (
+            place is None
+            or item in queue.held
+            or queue.handouts
+            or queue.early
+            or not get.delivery == done.delivery == 1
+        ):
+            return False
+        wait_ns, latency_ns, writer = get.wait_ns, get.latency_ns, queue.writers[place]
+        if (
+            t_ns < self._clock_ns
+            or wait_ns < 0
+            or latency_ns < 0
+            or done.service_ns
+            or t_ns - latency_ns != queue.began[place]
+            or place < worker.last_place.get(writer, 0)
+        ):
+            return False
+        if t_ns != worker.get_ns:
+            worker.get_ns = t_ns
+            worker.get_wait_ns = wait_ns
+            worker.starved_ns += wait_ns
+        elif wait_ns not in (0, worker.get_wait_ns):
+            return False
+        self._clock_ns = worker.done_ns = t_ns
+        worker.gets += 1
+        worker.done += 1
+        del queue.waiting[item]
+        queue.fresh_gets.append(get)
+        returned = queue.returned[place]
+        if t_ns > returned:
+            queue.residence_ns += t_ns - returned
+        worker.last_place[writer] = place
+        self._fresh_services.append(0)
+        self._fresh_sojourns.append(t_ns - queue.origins[place])
+        return True
+
     def _done(self, event: Done, line: int) -> None:
         try:
             worker = self._live[event.worker]
@@ -344,6 +414,11 @@ class Ledger:
     def _turned_back(self, t_ns: int, line: int) -> None:
         if self._order is None:
             objections.to_time(self.violations, t_ns, self._clock_ns, line)
+
+    def _turns_uncertain(self, event: Event, line: int) -> bool:
+        """Book an event that does not come once per item; whether from here on the log is of uncertain clocks."""
+        self._rare(event, line)
+        return bool(self.clocks.largest_ns) and self._order is None
 
     def _rare(self, event: Event, line: int) -> None:
         """Book an event that does not come once per item."""
@@ -494,3 +569,8 @@ class Ledger:
         self.violations.add(Kind.UNEXPECTED, f"queue {name} is not in run.start", line)
         queue = self.queues[name] = QueueAccount(name)
         return queue
+
+
+def _each_for_itself(_get: Get, _done: Done) -> bool:
+    """The gets of uncertain clocks are compared one by one, and booked without their dones."""
+    return False

@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from runner.analysis.clocks import Clocks
+from runner.analysis.clocks import Clocks, uncertain
 from runner.analysis.violations import Kind
-from runner.log.events import Get, Put, Redelivery, RunStart, WorkerDied, WorkerExit, WorkerStart
+from runner.log.events import Done, Get, Put, Redelivery, RunStart, WorkerDied, WorkerExit, WorkerStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,6 +85,12 @@ class FifoCheck:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Note further events."""
+        events = list(events)
+        if not self._lines and uncertain(events):
+            # By clocks that differ somebody may have acted before it started.
+            for event in events:
+                if isinstance(event, (RunStart, WorkerStart)):
+                    self._enter(event)
         line = self._lines
         histories = self._histories
         exact = not self._clocks.largest_ns
@@ -94,16 +100,21 @@ class FifoCheck:
                 history = histories.get(event.queue)
                 if history is not None:
                     history.enter(event if exact else self._longer(history, event), line)
-            elif isinstance(event, (WorkerDied, WorkerExit)):
-                self._mourn(event)
-            elif isinstance(event, WorkerStart):
-                self._clocks.enter(event)
+            elif type(event) is not Done:
+                self._enter(event)
                 exact = not self._clocks.largest_ns
-                for used in self._used.get(event.worker.rpartition("-")[0], ()):
-                    used.join(event.node, event.clock_uncertainty_ns or 0)
-            elif isinstance(event, RunStart) and not self._sources:
-                self._begin(event)
         self._lines = line
+
+    def _enter(self, event: Event) -> None:
+        """Note what does not come once per item."""
+        if isinstance(event, (WorkerDied, WorkerExit)):
+            self._mourn(event)
+        elif isinstance(event, WorkerStart):
+            self._clocks.enter(event)
+            for used in self._used.get(event.worker.rpartition("-")[0], ()):
+                used.join(event.node, event.clock_uncertainty_ns or 0)
+        elif isinstance(event, RunStart) and not self._sources:
+            self._begin(event)
 
     def _longer(self, history: History, event: Put | Get | Redelivery) -> Put | Get | Redelivery:
         """The same operation, as if it had been whenever its clock allows, by that of the workers if they share one."""

@@ -23,7 +23,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from runner.log.events import Done, Failed, Get, Left, Lost, Put, Redelivery, WorkerDied, WorkerExit, WorkerStart
+from runner.log.events import (
+    Done,
+    Failed,
+    Get,
+    Left,
+    Lost,
+    Put,
+    Redelivery,
+    RunStart,
+    WorkerDied,
+    WorkerExit,
+    WorkerStart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,11 +43,11 @@ if TYPE_CHECKING:
     from runner.analysis.clocks import Clocks
     from runner.log.events import Event, GroupFacts
 
-_Key: TypeAlias = tuple[str, ...]
+_Key: TypeAlias = tuple[str | int, ...]
 
 
 class _Line(Struct, gc=False):
-    """A line in the buffer; `key` is under what others find it, `worker` None where it is the supervisor's."""
+    """A line in the buffer; `worker` is None where it is the supervisor's, `key` what others find it under."""
 
     number: int
     event: Event
@@ -50,55 +62,80 @@ class PossibleOrder:
 
     Args:
         clocks: By how much instants may differ; they may turn out worse meanwhile.
-        groups: As in `run.start`.
+        groups: As in `run.start`, if that is not among the events.
+        living: Workers that are between their start and their exit before the first event.
     """
 
-    def __init__(self, clocks: Clocks, groups: Mapping[str, GroupFacts]) -> None:
+    def __init__(
+        self, clocks: Clocks, groups: Mapping[str, GroupFacts] | None = None, living: Iterable[str] = ()
+    ) -> None:
         self._clocks = clocks
-        self._upstream: dict[str, list[str]] = defaultdict(list)
-        for group in groups.values():
-            if group.source is not None and group.target is not None:
-                self._upstream[group.target].append(group.source)
+        self._upstream: dict[str, list[str]] = {}
+        self._link(groups or {})
+        self._living: set[str | None] = {None, *living}
         self._buffer: deque[_Line] = deque()
         self._own: dict[str | None, deque[_Line]] = defaultdict(deque)
         self._found: dict[_Key, _Line] = {}
-        self._gone: set[str] = set()
 
-    def take(self, events: Iterable[Event], number: int) -> list[tuple[int, Event]]:
-        """Take further events, the first of which is in line `number`; return what nothing to come can precede."""
-        event = None
-        for event in events:
-            self._enter(event, number)
-            number += 1
-        return self._given(-1 << 62 if event is None else event.t_ns - 2 * self._clocks.largest_ns)
+    def _link(self, groups: Mapping[str, GroupFacts]) -> None:
+        for group in groups.values():
+            if group.source is not None and group.target is not None:
+                self._upstream.setdefault(group.target, []).append(group.source)
+
+    def take(self, events: Iterable[Event], first: int) -> list[tuple[int, Event]]:
+        """Take further events, the first of which is in line `first`; return what nothing to come can precede."""
+        line = None
+        buffer, own, found = self._buffer, self._own, self._found
+        for number, event in enumerate(events, first):
+            line = _Line(number, event, *self._told(event))
+            buffer.append(line)
+            own[line.worker].append(line)
+            if line.key is not None:
+                found[line.key] = line
+        return self._given(-1 << 62 if line is None else line.event.t_ns - 2 * self._clocks.largest_ns)
 
     def rest(self) -> list[tuple[int, Event]]:
         """Return what is left at the log's end."""
         return self._given(1 << 62)
 
-    def _enter(self, event: Event, number: int) -> None:
-        key: _Key | None = None
-        worker: str | None = None
-        if isinstance(event, Put | Get | Done) and not (isinstance(event, Put) and event.recovered):
-            worker = event.worker
-        if isinstance(event, Put | Redelivery):
-            key = "put", event.queue, event.id, str(event.delivery)
-        elif isinstance(event, Get):
-            key = "get", event.queue, event.id, str(event.delivery)
-        elif isinstance(event, WorkerStart):
-            key = "start", event.worker
-            self._clocks.enter(event)
-        line = _Line(number, event, worker, key)
-        self._buffer.append(line)
-        self._own[worker].append(line)
-        if key is not None:
-            self._found[key] = line
+    def _told(self, event: Event) -> tuple[str | None, _Key | None]:
+        """Whose line it is, and what others find it under."""
+        match event:
+            case Get():
+                return event.worker, ("get", event.queue, event.id, event.delivery)
+            case Done():
+                return event.worker, None
+            case Put() | Redelivery():
+                worker = None if isinstance(event, Redelivery) or event.recovered else event.worker
+                return worker, ("put", event.queue, event.id, event.delivery)
+            case WorkerStart():
+                self._clocks.enter(event)
+                return None, ("start", event.worker)
+            case RunStart():
+                self._link(event.groups)
+        return None, None
 
     def _given(self, before_ns: int) -> list[tuple[int, Event]]:
         given: list[tuple[int, Event]] = []
-        while self._buffer and (self._buffer[0].gone or self._buffer[0].event.t_ns < before_ns):
-            for line in self._drawn(self._buffer.popleft()):
-                given += self._out(line)
+        buffer, own, found, living, upstream = self._buffer, self._own, self._found, self._living, self._upstream
+        while buffer and (buffer[0].gone or buffer[0].event.t_ns < before_ns):
+            line = buffer.popleft()
+            if line.gone:
+                continue
+            event, worker, mine = line.event, line.worker, own[line.worker]
+            # Most lines presuppose nothing that could stand later, and need not be asked.
+            if isinstance(event, Get):
+                plain = event.delivery == 1 and event.queue not in upstream
+            else:
+                plain = isinstance(event, (Put, Done))
+            if plain and worker in living and mine[0] is line:
+                mine.popleft()
+                if line.key is not None:
+                    found.pop(line.key, None)
+                given.append((line.number, event))
+                continue
+            for each in self._drawn(line):
+                given += self._out(each)
         return given
 
     def _drawn(self, first: _Line) -> Iterator[_Line]:
@@ -125,21 +162,21 @@ class PossibleOrder:
             if each.key is not None and self._found.get(each.key) is each:
                 del self._found[each.key]
             if isinstance(each.event, WorkerStart):
-                self._gone.discard(each.event.worker)
+                self._living.add(each.event.worker)
             elif isinstance(each.event, WorkerDied | WorkerExit):
-                self._gone.add(each.event.worker)
+                self._living.discard(each.event.worker)
             yield each.number, each.event
 
     def _presupposed(self, line: _Line) -> Iterator[_Line]:
         event = line.event
-        if line.worker is not None and line.worker in self._gone:
+        if line.worker is not None and line.worker not in self._living:
             yield from self._near(line, ("start", line.worker))
         if isinstance(event, Get):
-            for source in self._upstream[event.queue]:
+            for source in self._upstream.get(event.queue, ()):
                 for item in (event.id, event.id.rpartition(".")[0]):
-                    yield from self._near(line, ("get", source, item, "1"))
+                    yield from self._near(line, ("get", source, item, 1))
         if isinstance(event, Get | Redelivery | Left | Failed | Lost):
-            before = str(event.delivery - isinstance(event, Get | Redelivery))
+            before = event.delivery - isinstance(event, Get | Redelivery)
             yield from self._near(line, ("put", event.queue, event.id, before))
             yield from self._near(line, ("get", event.queue, event.id, before))
         elif isinstance(event, WorkerExit | WorkerDied):

@@ -29,9 +29,7 @@ def items(
     group = worker.group
     if group.role is not Role.PRODUCER:
         return iter(())
-    first, stride = (worker.position, group.count) if group.split else (0, 1)
-    if after >= 0:
-        first = after + stride
+    first, stride = _steps(worker, after)
     match group.items:
         case None:
             return ((seq, seq) for seq in itertools.count(first, stride))
@@ -41,6 +39,24 @@ def items(
             return _every(_lines(Path(file.path)), first, stride)
         case UserCode() as code:
             return _every(guarded(code), first, stride)
+
+
+def numbers(worker: WorkerPlan, after: int = -1) -> tuple[range, range] | None:
+    """(seqs, items) of a producer whose items are the whole numbers of a range; None for any other.
+
+    They are what `items` gives, known without being gone through, and of 64 bits, as a config allows no others.
+    """
+    group = worker.group
+    if group.role is not Role.PRODUCER or not isinstance(group.items, range):
+        return None
+    first, stride = _steps(worker, after)
+    return range(first, len(group.items), stride), group.items[first::stride]
+
+
+def _steps(worker: WorkerPlan, after: int) -> tuple[int, int]:
+    """Seq of the first item that is to be put, and from one to the next."""
+    first, stride = (worker.position, worker.group.count) if worker.group.split else (0, 1)
+    return (after + stride if after >= 0 else first), stride
 
 
 def until_told(found: Iterator[tuple[int, Any]], told: Callable[[], bool]) -> Iterator[tuple[int, Any]]:

@@ -122,10 +122,16 @@ class Crew:
             while any(hand.alive for hand in self._hands):
                 self._look_around()
             self._collect_the_rest()
-            self._nodes.look_again({hand.node: hand.actor for hand in self._hands if not (hand.died or hand.killed)})
+            self._look_at_clocks_again()
             return self._outcome(clock)
         finally:
             self._dissolve()
+
+    def _look_at_clocks_again(self) -> None:
+        """The log tells of each worker how far its clock may have been off, at whatever time of the run."""
+        self._nodes.look_again({hand.node: hand.actor for hand in self._hands if not (hand.died or hand.killed)})
+        for node, uncertainty in self._nodes.wider():
+            self._chronicle.amend("worker.start", "node", node, clock_uncertainty_ns=uncertainty)
 
     def _outcome(self, clock: Clock) -> Outcome:
         aside = self._recovery.aside
@@ -322,15 +328,20 @@ class Crew:
         self._note(hand, ending.words)
 
     def _collect_the_rest(self) -> None:
-        """After the last worker: what brokers still have to say."""
+        """After the last worker: what brokers still have to say; that one is gone, if its workers only heard of it."""
         for queue in self._queues.values():
-            with contextlib.suppress(RayError):
-                more = True
-                while more and queue.lost is None:
-                    found: Collected = ray.get(queue.pending or queue.collect())
-                    self._awaited.pop(queue.pending, None)
-                    more = bool(found.chunks)
-                    self._collected(queue, found)
+            more = True
+            while more and queue.lost is None:
+                found: Collected | RayError
+                try:
+                    found = ray.get(queue.pending or queue.collect())
+                except RayError as error:
+                    found = error
+                self._awaited.pop(queue.pending, None)
+                more = not isinstance(found, RayError) and bool(found.chunks)
+                self._collected(queue, found)
+        if any(hand.slot.state is not State.FINISHED for hand in self._hands if not hand.replaced):
+            self._look_for_lost_brokers()
 
     # --- ends
 
@@ -416,9 +427,18 @@ class Crew:
         if found is None:
             return
         dead, writing = found
-        if dead and (writing or self._queues[queue].depth() or self._recovery.pending(queue)):
+        if (
+            dead
+            and not self._has_ended(queue)
+            and (writing or self._queues[queue].depth() or self._recovery.pending(queue))
+        ):
             self._order_stop(Status.FAILED, f"queue {queue} has lost its last reader, {dead[-1].worker.name}")
         self._tell_to_stop(writing)
+
+    def _has_ended(self, queue: str) -> bool:
+        """Whether a reader has come to the stream's end, of which the broker's last word may not tell yet."""
+        readers = [hand for hand in self._hands if hand.worker.group.source == queue]
+        return any(hand.slot.state is State.FINISHED and hand.worker.group.quota is None for hand in readers)
 
     def _look_for_lost_brokers(self) -> None:
         for name, queue in self._queues.items():

@@ -14,7 +14,7 @@ from runner.engines.ray_worker import boot
 from runner.log.clocks import Offset, offset_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from runner.engines.ray_worker import About
 
@@ -85,6 +85,13 @@ class Nodes:
         if boot_id and boot_id == self._here and abs(found.offset_ns) <= found.uncertainty_ns:
             return _EXACT
         return found
+
+    def wider(self) -> Iterator[tuple[str, int]]:
+        """Yield the nodes whose clocks have drifted, and the uncertainty in ns that covers both measurements."""
+        for name, node in self._known.items():
+            widest = node.offset.widened(node.later).uncertainty_ns
+            if widest > node.offset.uncertainty_ns:
+                yield name, widest
 
     @property
     def about(self) -> dict[str, Any]:

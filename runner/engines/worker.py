@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.engines import usercode
 from runner.engines.board import BLOCKED, CLOSED, DONES, GETS, PUTS, SKIPPED, STATE, STOP, TAKEN, UNTIL, State
+from runner.engines.express import AT_ONCE_NS, express
 from runner.engines.faults import Faults
 from runner.engines.items import items, until_told
 from runner.engines.resume import FROM_THE_START, Resume
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 _PUTTING: Final = int(State.PUTTING)
 _GETTING: Final = int(State.GETTING)
 _UNLIMITED: Final = 1 << 30
-_AT_ONCE_NS: Final = 20_000
-"""A put or get that takes no longer has not waited for anybody; the board is spared it."""
 _FAR: Final = 1 << 62
 
 
@@ -124,8 +123,7 @@ class Worker:
         """
         self._reader, self._writer, self._zero = reader or _NO_END, writer or _NO_END, zero
         try:
-            self._drive(step.steps(self._plan, self._items, self._slot.dones))
-            self.flush()
+            self._work()
         except Stopped:
             return State.STOPPED
         except Abandoned:
@@ -137,6 +135,19 @@ class Worker:
             self.report(error, self._in_hand)
             return State.FAILED
         return State.FINISHED
+
+    def _work(self) -> None:
+        """Work until the items, the stream or the quota end; raises what `run` tells apart."""
+        loop = express(
+            self._plan, self._journal, self._slot, self._reader, self._writer, self._batch, self._resume.seq
+        )  # fmt: skip
+        if loop is None:
+            self._drive(step.steps(self._plan, self._items, self._slot.dones))
+            self.flush()
+            return
+        loop()
+        if self._plan.group.role is Role.PRODUCER:
+            self._close()
 
     def report(self, error: UserCodeError, envelope: Envelope | None = None, then: OnError = OnError.FAIL) -> None:
         """Write an `error` event: what user code did, to which item, and what comes of it."""
@@ -190,7 +201,7 @@ class Worker:
         except UnsendableItem as error:
             raise step.WorkFailed(UserCodeError("put", str(error), error.__cause__)) from error
         returned = monotonic_ns()
-        if returned - began > _AT_ONCE_NS:
+        if returned - began > AT_ONCE_NS:
             words[base + BLOCKED] += returned - began
         late = None if put.due is None else began - self._zero - put.due
         self._journal.log(PUT, envelope, returned, returned - began, late)
@@ -218,7 +229,7 @@ class Worker:
             batch = Batch(pending)
             count = self._writer.put(batch)
             returned = monotonic_ns()
-            if returned - began > _AT_ONCE_NS:
+            if returned - began > AT_ONCE_NS:
                 words[base + BLOCKED] += returned - began
             self._log_puts(batch, count, returned, returned - began)
             del pending[:count]
@@ -258,7 +269,7 @@ class Worker:
             began = monotonic_ns()
             taken = self._reader.get(get.limit or _UNLIMITED)
             returned = monotonic_ns()
-            if returned - began > _AT_ONCE_NS:
+            if returned - began > AT_ONCE_NS:
                 words[base + BLOCKED] += returned - began
             if len(taken) == 1:  # the way of queues without batches
                 [envelope] = taken
@@ -412,7 +423,7 @@ class Worker:
                 return held
         return self._in_hand
 
-    def _close(self, _: step.Close) -> None:
+    def _close(self, _: step.Close | None = None) -> None:
         self.flush()
         self._slot.state = State.CLOSING
         self._interruption.close(self._writer)

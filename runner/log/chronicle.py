@@ -36,6 +36,15 @@ class Chronicle:
         except OSError as error:
             self.failure = self.failure or error
 
+    def amend(self, event: str, key: str, value: Any, **keys: Any) -> None:
+        """Correct what was entered of such events where `key` has this value, for the log that is yet to be written.
+
+        Its file keeps what was known at first.
+        """
+        for _, entry in self.entries:
+            if entry["event"] == event and entry.get(key) == value:
+                entry.update(keys)
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from runner.log.journal import FIGURES, NO_SECOND
+from runner.log.journal import DONE, FIGURES, GET, GET_DONE, NO_SECOND
 from runner.log.prefixes import Prefixes
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class WorkerEncoding:
         # Once an event, and a log has millions: one loop, and the time stamp is put together once a millisecond.
         lines: list[tuple[int, Any]] = []
         worker, zero, names, queues = self._worker, self._zero, self._names, self._queues
-        micros, add = _MICROSECONDS, lines.append
+        micros, add, get, done, source = _MICROSECONDS, lines.append, LINES[GET], LINES[DONE], queues[GET]
         began = until = 0
         stamp = ""
         for record in records:
@@ -100,9 +100,13 @@ class WorkerEncoding:
                 began = instant - (instant + self._wall) % _MILLISECOND
                 until = began + _MILLISECOND
                 stamp = self._millisecond(began + self._wall)
+            timestamp, t_ns, name = stamp + micros[(instant - began) // 1000], instant - zero, f"{names[producer]}{seq}"
+            if kind == GET_DONE:
+                add((instant, get(LEVEL, timestamp, t_ns, worker, source, name, item, first, second, delivery)))
+                add((instant, done(LEVEL, timestamp, t_ns, worker, source, name, item, 0, 0, delivery)))
+                continue
             line = LINES[kind](
-                LEVEL, stamp + micros[(instant - began) // 1000], instant - zero, worker, queues[kind],
-                f"{names[producer]}{seq}", item, first, None if flags else second, delivery,
+                LEVEL, timestamp, t_ns, worker, queues[kind], name, item, first, None if flags else second, delivery
             )  # fmt: skip
             add((instant, line))
         return lines

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from runner.log.journal import DONE, GET, PUT, JournalReader
+from runner.log.journal import DONE, GET, GET_DONE, PUT, JournalReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ class LineMaker(Protocol[Line]):
         """The line of an event of the supervisor."""
 
     def lines(self, owner: Owner, /) -> Callable[[Sequence[Record]], list[tuple[int, Line]]]:
-        """What makes (instant, line) of the records of one journal."""
+        """What makes (instant, line) of the records of one journal, some of which may be GET_DONE."""
 
 
 class _Journal(Generic[Line]):
@@ -90,11 +90,12 @@ class _Journal(Generic[Line]):
                 self._reader = JournalReader(self._owner.journal)
             except FileNotFoundError:
                 return
-        records = self._reader.read(self._slots)
+        records = self._reader.read_joined(self._slots)
         self.may_have_more = bool(records)
         kinds = bytes(map(_KIND, records))
+        both = kinds.count(GET_DONE)
         for kind in self.counts:
-            self.counts[kind] += kinds.count(kind)
+            self.counts[kind] += kinds.count(kind) + (0 if kind == PUT else both)
         self.lines = self._render(records)
 
     def take(self, until: int) -> list[tuple[int, Line]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from runner.log.journal import FIGURES, NO_SECOND, RAW
+from runner.log.journal import FIGURES, GET_DONE, NO_SECOND, RAW, apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -137,6 +137,8 @@ class WorkerLines:
 
     def __call__(self, records: Sequence[Record]) -> list[tuple[int, str]]:
         """(instant, line) of records, in their order."""
+        if any(record[8] == GET_DONE for record in records):
+            records = apart(records)
         lines: list[tuple[int, str]] = []
         wall, start = self._renderer.wall, 0
         while start < len(records):

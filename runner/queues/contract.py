@@ -169,6 +169,42 @@ class ProcessReader(Reader, Protocol):
         """
 
 
+@runtime_checkable
+class NumberWriter(Writer, Protocol):
+    """A writer that whole numbers of 64 bits can be put into without an envelope; what it does is the same."""
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether it does so now; a bounded queue, say, may not."""
+
+    def put_number(self, head: int, seq: int, began: int, item: int) -> None:
+        """Put one, blocking until there is room; `head` as `runner.envelope.head` gives it. Raises as `put`."""
+
+    def put_numbers(self, tickets: bytes) -> int:
+        """Put the first of these, each as PACKED, in one write; returns how many (at least one). Raises as `put`."""
+
+
+@runtime_checkable
+class NumberReader(Reader, Protocol):
+    """A reader that shows what it got as it came.
+
+    Attributes:
+        tickets: Where what `read` got lies, each item as PACKED; what is no whole number of 64 bits has a third number
+            other than 0, and is for `envelopes` to look up.
+    """
+
+    tickets: memoryview
+
+    def read(self, limit: int) -> int:
+        """As `get`, but gives the number of bytes that lie in `tickets` now; 0 at the stream's end."""
+
+    def only_numbers(self, tickets: bytes) -> bool:
+        """Whether all that was read are whole numbers of 64 bits."""
+
+    def envelopes(self, tickets: bytes) -> list[Envelope]:
+        """The items of what was read."""
+
+
 class Connector(Protocol):
     """A picklable promise of an end."""
 

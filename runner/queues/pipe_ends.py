@@ -7,7 +7,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Final
 
-from runner.envelope import Batch, Envelope, packed
+from runner.envelope import HEADED, Batch, Envelope, head, packed
 from runner.queues.contract import Stopped, end_reads
 from runner.queues.tickets import FILED, SIZE, TICKET, record_of
 
@@ -22,7 +22,7 @@ AT_ONCE: Final = select.PIPE_BUF // SIZE
 """Tickets of one write: what the kernel writes whole or not at all."""
 
 _BEYOND: Final = 1 << 63
-_pack_into: Final = TICKET.pack_into
+_pack_into: Final = HEADED.pack_into
 _unpack_from: Final = TICKET.unpack_from
 _unpack_all: Final = TICKET.iter_unpack
 _FLAGS: Final = 6
@@ -65,19 +65,26 @@ class PipeWriter:
         if self._gate is not None:
             return self._put_through(self._gate, envelopes)
         if len(envelopes) > 1:
-            content = self._content(envelopes, self._ticket)
-            count = len(content) // SIZE
-            self._begin(content)
-            self._write(count, self._tickets[: count * SIZE])
-            return count
-        # `_begin`, `_ticket` and `_write` in one, for an item a write is where speed counts most.
+            return self.put_numbers(self._content(envelopes, self._ticket))
         envelope = envelopes[0]
         item = envelope.item
-        self._words[0] = 0
-        if item.__class__ is not int or envelope.suffix or envelope.padding or not -_BEYOND <= item < _BEYOND:
-            self._one[:] = self._ticket(envelope)
+        if item.__class__ is int and not envelope.suffix and not envelope.padding and -_BEYOND <= item < _BEYOND:
+            self.put_number(head(envelope.producer, envelope.delivery), envelope.seq, envelope.began, item)
         else:
-            _pack_into(self._tickets, 0, envelope.producer, envelope.delivery, 0, envelope.seq, envelope.began, item)
+            self._begin(self._ticket(envelope))
+            self._write(1, self._one)
+        return 1
+
+    @property
+    def takes_numbers(self) -> bool:
+        """See `NumberWriter.takes_numbers`."""
+        return self._gate is None
+
+    def put_number(self, head: int, seq: int, began: int, item: int) -> None:
+        """See `NumberWriter.put_number`."""
+        # `_begin`, `_ticket` and `_write` in one, for an item a write is where speed counts most.
+        self._words[0] = 0
+        _pack_into(self._tickets, 0, head, seq, began, item)
         if self._polls_first:
             self._wait_for_room()
         self._words[0] = 1
@@ -86,7 +93,14 @@ class PipeWriter:
         except (BlockingIOError, BrokenPipeError):
             self._words[0] = 0
             self._write(1, self._one)
-        return 1
+
+    def put_numbers(self, tickets: bytes) -> int:
+        """See `NumberWriter.put_numbers`."""
+        tickets = tickets[: AT_ONCE * SIZE]
+        count = len(tickets) // SIZE
+        self._begin(tickets)
+        self._write(count, self._tickets[: count * SIZE])
+        return count
 
     def _content(self, envelopes: list[Envelope], ticket: Callable[[Envelope], bytes]) -> bytes:
         """The tickets of as many items as one write takes."""
@@ -158,14 +172,18 @@ class PipeWriter:
 
 
 class PipeReader:
-    """Gets tickets, and items from the payload files of whoever wrote them."""
+    """Gets tickets, and items from the payload files of whoever wrote them.
+
+    Attributes:
+        tickets: The hand, into which is read.
+    """
 
     def __init__(self, end: int, batch: int, in_hand: InFlight, files: PayloadFiles, waker: Waker | None) -> None:
         self._end = end
         self._batch = batch
         self._hand = in_hand
         self._words = in_hand.words
-        self._tickets = in_hand.tickets
+        self.tickets = in_hand.tickets
         self._into = in_hand.tickets[: SIZE * batch]
         self._read_into = io.FileIO(end, "rb", closefd=False).readinto
         self._files = files
@@ -177,31 +195,38 @@ class PipeReader:
         """What a child of this process must not keep open."""
         return (self._end,)
 
-    def get(self, limit: int) -> list[Envelope]:
-        """See `Reader.get`: one read, into the hand."""
+    def read(self, limit: int) -> int:
+        """See `NumberReader.read`."""
         self._words[1] = 0  # first, as what follows is no single store, and who is killed in it has an empty hand
         if self._got > 1:
-            self._tickets[: self._got * SIZE] = bytes(self._got * SIZE)
-        size: int = self._read_into(self._into if limit >= self._batch else self._tickets[: SIZE * limit])
+            self.tickets[: self._got * SIZE] = bytes(self._got * SIZE)
+        size: int = self._read_into(self._into if limit >= self._batch else self.tickets[: SIZE * limit])
         if self._waker is not None:
             self._waker.room()
+        self._got = size // SIZE
+        return size
+
+    def get(self, limit: int) -> list[Envelope]:
+        """See `Reader.get`: one read, into the hand."""
+        size = self.read(limit)
         if size == SIZE:
-            self._got = 1
-            who, delivery, flags, seq, began, item = _unpack_from(self._tickets)
+            who, delivery, flags, seq, began, item = _unpack_from(self.tickets)
             if not flags:
                 return [Envelope(who, seq, item, delivery, began)]
-        self._got = size // SIZE
-        read = bytes(self._tickets[:size])
-        if not (read[_FLAGS::SIZE] + read[_FLAGS + 1 :: SIZE]).strip(b"\0"):
-            small = [
-                Envelope(who, seq, item, delivery, began) for who, delivery, _, seq, began, item in _unpack_all(read)
-            ]
-            return Batch(small, read)
+        read = bytes(self.tickets[:size])
+        return Batch(self.envelopes(read), read) if self.only_numbers(read) else self.envelopes(read)
+
+    def only_numbers(self, tickets: bytes) -> bool:
+        """See `NumberReader.only_numbers`."""
+        return not (tickets[_FLAGS::SIZE] + tickets[_FLAGS + 1 :: SIZE]).strip(b"\0")
+
+    def envelopes(self, tickets: bytes) -> list[Envelope]:
+        """See `NumberReader.envelopes`."""
         return [
             Envelope(who, seq, item, delivery, began)
             if not flags
             else self._files.envelope(who, delivery, flags, seq, began, item)
-            for who, delivery, flags, seq, began, item in _unpack_all(read)
+            for who, delivery, flags, seq, began, item in _unpack_all(tickets)
         ]
 
     def cut(self) -> None:

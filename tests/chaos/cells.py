@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 ROLES: Final = {"p-0": "producer", "s-0": "stage", "c-0": "consumer"}
 BASES: Final = {
-    "one": Trial("one", "chain", items=5, slow=False),
+    "one": Trial("one", "chain", items=5, slow=False, service=0.0001, more={"duration": 3600}),
     "batch": Trial("batch", "chain", items=9, batch=4, maxsize=2, texts=True),
+    "express": Trial("express", "1x1", items=9, batch=4, slow=False),
 }
-"""Two configs, whose workers together come wherever one can come; in the second there are batches and a gate."""
+"""Configs whose workers together come wherever one can come: in the first all interpret steps, in the second there are
+batches and a gate, in the third both loops of `runner.engines.express` and nothing else."""
 STEPS: Final = ("start", "put", "get", "work", "done", "journal", "exit")
 _FUNCTIONS: Final = {
     "put": ("pipe_ends.PipeWriter.put", "pipe_ends.PipeWriter._", "worker.Worker._put", "worker.Worker.flush",
-            "worker.Worker._log_puts", "gate.Gate._", "gate.depth", "tickets.PayloadFile.ticket", "tickets.record_of"),
-    "get": ("pipe_ends.PipeReader.", "worker.Worker._get", "gate.Waker.room", "tickets.PayloadFiles."),
+            "worker.Worker._log_puts", "express._Producer.", "envelope.packed", "gate.Gate._", "gate.depth",
+            "tickets.PayloadFile.ticket", "tickets.record_of"),
+    "get": ("pipe_ends.PipeReader.", "worker.Worker._get", "express._Consumer.", "gate.Waker.room",
+            "tickets.PayloadFiles."),
     "done": ("worker.Worker._done",),
     "journal": ("journal.",),
     "exit": ("pipe_ends.PipeWriter.close", "worker.Worker._close", "process_worker.SignalInterruption.close",
@@ -56,8 +60,9 @@ def survey(config: str) -> Trial:
 
 
 def found(folder: Path) -> Survey:
-    """What a survey found."""
-    return {worker: json.loads((folder / f"{worker}.1.survey").read_text()) for worker in ROLES}
+    """What a survey found, of the workers there are."""
+    files = {worker: folder / f"{worker}.1.survey" for worker in ROLES}
+    return {worker: json.loads(file.read_text()) for worker, file in files.items() if file.exists()}
 
 
 def cells(config: str, places: Survey, known: Survey | None = None) -> list[Cell]:
@@ -97,8 +102,9 @@ def pairs(made: list[Cell], count: int, chance: random.Random) -> list[Trial]:
 
 def trial(config: str, trap: Trap, name: str) -> Trial:
     """A run of a config with one trap."""
+    base = BASES[config]
     more = {"hang_after": _HANGS_AFTER_S} if trap.act is Act.STOP else {}
-    return replace(BASES[config], name=name, traps=(trap,), more=more)
+    return replace(base, name=name, traps=(trap,), more=base.more | more)
 
 
 def _steps(hits: dict[str, int]) -> dict[str, str]:

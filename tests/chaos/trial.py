@@ -16,6 +16,7 @@ TOPOLOGIES: Final = {
     "1:1": (2, 2, 2),
     "1:n": (2, 2, 2),
     "chain": (1, 1, 1),
+    "1x1": (1, 0, 1),
 }
 """Producers, stages, consumers; where there are stages, what they make of an item (chain: as 1:n)."""
 _DRAWN: Final = ("3x3", "1x4", "4x1", "1:1", "1:n")
