@@ -15,45 +15,32 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ray
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runner.engines.board import TAKEN, State
 from runner.engines.contract import Status
 from runner.engines.deaths import Answer, answer, bereft
 from runner.engines.limits import unwritten
-from runner.engines.ray_broker import RayBroker
-from runner.engines.ray_cluster import waiting_for
-from runner.engines.ray_ends import REPORTED
-from runner.engines.ray_hand import RayHand
+from runner.engines.ray_collection import Collection, cause_of_death
+from runner.engines.ray_launch import Launch
 from runner.engines.ray_nodes import Nodes
-from runner.engines.ray_queue import BrokerQueue
-from runner.engines.ray_worker import ORDERS, Job, RayWorker
 from runner.engines.recovery import Recovery
 from runner.engines.resume import FROM_THE_START
 from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, standstill, waiting
 from runner.engines.stop import Stop, overdue
-from runner.errors import ConfigError, Problem
-from runner.log.arrivals import Arrivals
 from runner.log.journal import Clock
 from runner.planning.plan import OnDeath, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from runner.engines.contract import LiveRun, Outcome, Watch
+    from runner.engines.ray_hand import RayHand
     from runner.engines.ray_worker import About, Ending
     from runner.engines.resume import Resume
     from runner.engines.signals import Signals
-    from runner.planning.placement import Placement
-    from runner.planning.plan import QueuePlan, WorkerPlan
-    from runner.queues.broker import Chunk, Collected, Holder
+    from runner.planning.plan import WorkerPlan
+    from runner.queues.broker import Holder
 
 _TICK_S: Final = 0.1
-_INTERVAL_S: Final = 0.1
-_CALLS_PER_S: Final = 500
-"""Reports without a call, of all workers together, and collections: more would cost more than they tell."""
-_PLACED_WITHIN_S: Final = 60.0
 _GATE_LEAD_NS: Final = 20_000_000
 _LEAD_PER_WORKER_NS: Final = 2_000_000
 """The gate opens a little later than it is told, so that everybody hears of it in time."""
@@ -70,46 +57,16 @@ class Crew:
         self._watch = watch
         self._stop = Stop()
         self._hands: list[RayHand] = []
-        self._holders: dict[Holder, RayHand] = {}
         self._awaited: dict[Any, tuple[Any, Any]] = {}
         self._nodes = Nodes()
-        self._arrivals = Arrivals(live.folder)
-        self._interval = max(_INTERVAL_S, self._plan.size / _CALLS_PER_S)
-        self._collect_at = 0.0
-        self._progress_at = monotonic()
-        self._queues = {queue.name: self._queue(queue) for queue in self._plan.queues}
+        self._launch = Launch(live.plan, live.board)
+        self._queues = self._launch.queues
+        self._collection = Collection(live.folder, self._queues, self._stop_for_lack_of_room)
         self._live = replace(live, depths={name: queue.depth for name, queue in self._queues.items()})
         self._recovery = Recovery(self._plan, live.folder, live.chronicle, self._queues)
         self._stillness = Stillness(live.board, self._plan.hang_after_ns)
         self._steadiness = None if self._plan.steady is None else Steadiness(self._plan.steady, self._plan.warmup_ns)
         self._deadline = None if self._plan.timeout_ns is None else monotonic() + self._plan.timeout_ns / 1e9
-
-    def _queue(self, queue: QueuePlan) -> BrokerQueue:
-        """The queue with its broker; raises ConfigError where that finds no place."""
-        try:
-            return BrokerQueue(queue, self._broker(queue))
-        except RayError as error:
-            why = f"its broker does not start: {str(error).strip().splitlines()[0]}"
-            raise ConfigError(Problem(self._plan.name, None, None, f"queues.{queue.name}", why)) from error
-
-    def _broker(self, queue: QueuePlan) -> Any:
-        """The actor that holds a queue, on the supervisor's node where nothing else is said."""
-        placement = self._plan.cluster.queue(queue.name)
-        writers = sum(group.count for group in self._plan.writers(queue.name))
-        if placement is None:
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
-        else:
-            options = _options(placement)
-        return self._with_options(f"queues.{queue.name}", RayBroker, options).remote(queue.maxsize, writers)
-
-    def _with_options(self, where: str, what: type, options: dict[str, Any]) -> Any:
-        """A class of actors with these options; raises ConfigError where Ray does not take them."""
-        try:
-            return ray.remote(concurrency_groups={ORDERS: 1})(what).options(**options)
-        except ValueError as error:
-            why = f"Ray refuses: {str(error).splitlines()[0]}"
-            raise ConfigError(Problem(self._plan.name, None, None, f"engine_options.{where}", why)) from error
 
     def run(self) -> Outcome:
         """From the first start to the last end."""
@@ -121,7 +78,9 @@ class Crew:
             clock = self._open_gate()
             while any(hand.alive for hand in self._hands):
                 self._look_around()
-            self._collect_the_rest()
+            self._collection.end()
+            if any(hand.slot.state is not State.FINISHED for hand in self._hands if not hand.replaced):
+                self._look_for_lost_brokers()  # of which its workers only may have heard
             self._look_at_clocks_again()
             return self._outcome(clock)
         finally:
@@ -150,7 +109,7 @@ class Crew:
 
     def _dissolve(self) -> None:
         """Let nothing of the run stay on the cluster."""
-        self._arrivals.close()
+        self._collection.close()
         for actor in (*(hand.actor for hand in self._hands), *(queue.actor for queue in self._queues.values())):
             with contextlib.suppress(RayError, ValueError):
                 ray.kill(actor)
@@ -158,21 +117,10 @@ class Crew:
     # --- starting
 
     def _start(self, worker: WorkerPlan, incarnation: int, resume: Resume) -> None:
-        group, slot = worker.group, self._board.slot(worker.index)
-        source, target = self._queues.get(group.source or ""), self._queues.get(group.target or "")
-        job = Job(
-            worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + REPORTED].tolist()),
-            None if source is None else source.address, None if target is None else target.address,
-            1 if source is None else source.plan.batch, 1 if target is None else target.plan.batch,
-            self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,
-        )  # fmt: skip
-        remote = self._with_options(f"groups.{group.name}", RayWorker, _options(self._plan.cluster.group(group.name)))
-        actor = remote.remote(job)
-        self._progress_at = monotonic()
-        hand = RayHand(worker, incarnation, slot, actor, (slot.puts, slot.gets))
+        hand = self._launch.start(worker, incarnation, resume)
         self._hands.append(hand)
-        self._holders[hand.holder] = hand
-        self._await(actor.about.remote(), self._placed, hand)
+        self._collection.enrol(hand)
+        self._await(hand.actor.about.remote(), self._placed, hand)
 
     def _await(self, reference: Any, heed: Any, whom: Any) -> None:
         """Have `heed(whom, answer)` called once the answer is there, an exception where there will be none."""
@@ -182,14 +130,14 @@ class Crew:
         if not hand.alive:
             return
         if isinstance(about, RayError):
-            self._part_with(hand, _how(about))
+            self._part_with(hand, cause_of_death(about))
             return
-        self._progress_at = monotonic()
+        self._launch.note_progress()
         hand.node, hand.pid = about.node, about.pid
         try:
             offset = self._nodes.offset(about, hand.actor)
         except RayError as error:
-            self._part_with(hand, _how(error))
+            self._part_with(hand, cause_of_death(error))
             return
         self._chronicle.add(
             "worker.start", **hand.about, node=about.node, clock_offset_ns=offset.offset_ns,
@@ -202,10 +150,10 @@ class Crew:
         if not hand.alive:
             return
         if isinstance(ending, RayError):
-            self._part_with(hand, _how(ending))
+            self._part_with(hand, cause_of_death(ending))
             return
-        self._progress_at = monotonic()
-        self._take(hand, ending)
+        self._launch.note_progress()
+        self._collection.take(hand, ending)
         if hand.slot.state is State.FAILED:
             self._part_with(hand)
         elif self._board.zero:
@@ -231,15 +179,6 @@ class Crew:
                 self._enter_exit(hand, exit_code=1)
         return clock
 
-    def _look_for_the_unplaced(self) -> None:
-        """Give up waiting for workers that find no place, be it for replacements, and say what they need."""
-        hand = next((hand for hand in self._hands if hand.alive and hand.pid is None), None)
-        if hand is None or monotonic() - self._progress_at < _PLACED_WITHIN_S:
-            return
-        placement = self._plan.cluster.group(hand.worker.group.name)
-        demands = {"CPU": placement.num_cpus, **dict(placement.resources)}
-        self._order_stop(Status.FAILED, f"{hand.worker.name} {waiting_for(demands, self._progress_at, ray)}")
-
     # --- the loop
 
     def _look_around(self) -> None:
@@ -258,18 +197,24 @@ class Crew:
         if self._deadline is not None and monotonic() > self._deadline:
             self._order_stop(Status.TIMEOUT, f"timed out after {(self._plan.timeout_ns or 0) / 1e9:g} s")
         if self._chronicle.failure is not None:
-            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
-        self._collect()
+            self._stop_for_lack_of_room()
+        for queue, reference in self._collection.begin():
+            self._await(reference, self._collection.enter, queue)
         self._look_for_lost_brokers()
         if self._stop.at is None:
-            self._recovery.deliver()
-            self._look_for_the_unplaced()
-            self._look_for_the_hung()
-            if self._steadiness is not None and self._board.zero:
-                self._look_whether_steady(self._steadiness)
+            self._tend()
         self._enforce()
         if self._watch is not None:
             self._watch.tick(self._live)
+
+    def _tend(self) -> None:
+        self._recovery.deliver()
+        why = self._launch.given_up(self._hands)
+        if why is not None:
+            self._order_stop(Status.FAILED, why)
+        self._look_for_the_hung()
+        if self._steadiness is not None and self._board.zero:
+            self._look_whether_steady(self._steadiness)
 
     def _arrived(self) -> list[Any]:
         """The answers that are there; waits for the first."""
@@ -283,74 +228,14 @@ class Crew:
             found, _ = ray.wait(references, num_returns=len(references), timeout=0)
         return list(found)
 
-    def _collect(self) -> None:
-        """Ask every broker for what is new, ten times a second."""
-        if monotonic() < self._collect_at:
-            return
-        self._collect_at = monotonic() + max(_INTERVAL_S, len(self._queues) / _CALLS_PER_S)
-        for queue in self._queues.values():
-            if queue.pending is None and queue.lost is None:
-                self._await(queue.collect(), self._collected, queue)
-
-    def _collected(self, queue: BrokerQueue, found: Collected | RayError) -> None:
-        if isinstance(found, RayError):
-            queue.lost = queue.lost or _how(found)
-            return
-        queue.collected(found)
-        for (worker, incarnation), chunk in found.chunks:
-            hand = self._holders[worker, incarnation]
-            self._write(hand, [chunk])
-        for holder, words in found.words:
-            hand = self._holders[holder]
-            if hand.alive and not hand.replaced:
-                self._note(hand, words)
-
-    def _write(self, hand: RayHand, chunks: Iterable[Chunk]) -> None:
-        try:
-            for offset, records in chunks:
-                self._arrivals.write(hand.worker.name, hand.incarnation, offset, records)
-        except OSError:
-            self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
-
-    def _note(self, hand: RayHand, words: tuple[int, ...]) -> None:
-        """Enter a worker's words on the board, but for the orders, which are the supervisor's."""
-        slot = hand.slot
-        stop, finish = slot.stopped(), slot.finishing()
-        for position, word in enumerate(words):
-            slot.words[slot.base + position] = word
-        if stop:
-            slot.stop()
-        if finish:
-            slot.finish()
-
-    def _take(self, hand: RayHand, ending: Ending) -> None:
-        self._write(hand, ending.chunks)
-        self._note(hand, ending.words)
-
-    def _collect_the_rest(self) -> None:
-        """After the last worker: what brokers still have to say; that one is gone, if its workers only heard of it."""
-        for queue in self._queues.values():
-            more = True
-            while more and queue.lost is None:
-                found: Collected | RayError
-                try:
-                    found = ray.get(queue.pending or queue.collect())
-                except RayError as error:
-                    found = error
-                self._awaited.pop(queue.pending, None)
-                more = not isinstance(found, RayError) and bool(found.chunks)
-                self._collected(queue, found)
-        if any(hand.slot.state is not State.FINISHED for hand in self._hands if not hand.replaced):
-            self._look_for_lost_brokers()
-
     # --- ends
 
     def _ended(self, hand: RayHand, ending: Ending | RayError) -> None:
         """A worker's life is over, one way or the other."""
         if isinstance(ending, RayError):
-            self._part_with(hand, _how(ending))
+            self._part_with(hand, cause_of_death(ending))
             return
-        self._take(hand, ending)
+        self._collection.take(hand, ending)
         if ending.why is not None:
             hand.slot.state = State.RUNNING  # it has come to no end of its own
             ray.kill(hand.actor)
@@ -390,7 +275,7 @@ class Crew:
         for queue in (target, source):
             if queue is not None:
                 remains = queue.bury(*hand.holder)
-                self._write(hand, remains.chunks)
+                self._collection.write(hand, remains.chunks)
                 held += len(remains.hand)
         # Items are worked off in order: the first that is not done is the one it was at.
         hand.slot.words[hand.slot.base + TAKEN] = min(held, 1)
@@ -474,6 +359,9 @@ class Crew:
         if self._stop.order(status, reason):
             self._pass_on_stop()
 
+    def _stop_for_lack_of_room(self) -> None:
+        self._order_stop(Status.FAILED, unwritten("mprun", self._live.folder))
+
     def _pass_on_stop(self) -> None:
         for queue in self._queues.values():
             queue.stop()
@@ -510,20 +398,3 @@ class Crew:
             "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
             **hand.about, **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
         )  # fmt: skip
-
-
-def _options(placement: Placement) -> dict[str, Any]:
-    """How Ray is told where an actor may be."""
-    return {
-        "num_cpus": placement.num_cpus,
-        "resources": dict(placement.resources),
-        "scheduling_strategy": "SPREAD" if placement.spread else "DEFAULT",
-    }
-
-
-def _how(error: RayError) -> str:
-    """In words, how an actor died, of which Ray tells at length."""
-    text = str(error)
-    if "node has died" in text or "node died" in text:
-        return "died with its node"
-    return "was killed, or crashed"
