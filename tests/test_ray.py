@@ -181,6 +181,18 @@ class TestDeaths:
         assert len(found.ids("done")) == len(found.ids("put"))
         assert found.result.summary["workers"]["p-1"]["puts"] == 20
 
+    def test_a_dead_reader_is_not_missed_at_the_end_of_the_stream(self, tmp_path: Path) -> None:
+        """What the broker told last is older than the end, and may be that items are waiting."""
+        text = """
+producers: {p: {items: 300}}
+consumers: {near: {sleep: 1ms}, far: {sleep: 2ms}}
+faults: [{kill: far-0, after: {gets: 20}}]
+on_death: {policy: continue}
+"""
+        found = ran(text, tmp_path)
+        assert (found.result.exit_code, found.end["reason"]) == (0, None)
+        assert len(found.ids("done")) == 300
+
     def test_the_last_reader_is_missed(self, tmp_path: Path) -> None:
         text = FAULTY.replace("c: {count: 2", "c: {count: 1")
         found = ran(f"{text}faults: [{{kill: c-0, after: {{gets: 3}}}}]\non_death: {{policy: continue}}", tmp_path)
