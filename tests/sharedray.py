@@ -34,7 +34,7 @@ _QUICK_TO_NOTICE: Final = {
     "health_check_failure_threshold": 4,
     "health_check_timeout_ms": 3000,
 }
-"""Who is gone refuses connections, and is missed at the fourth in a row; who is only slow has some seconds each time."""
+"""Who is gone refuses connections, and is missed at the fourth in a row; who is slow has some seconds each time."""
 
 
 class SharedCluster:
