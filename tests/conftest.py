@@ -162,15 +162,15 @@ def shared_processes() -> set[int]:
 def orphans() -> Iterator[Leftover]:
     """Running processes with this session's mark, whoever their parent is now."""
     mark = f"{MARK_NAME}={MARK}".encode()
-    shared = shared_processes()
+    found = []
     for folder in Path("/proc").glob("[0-9]*"):
         pid = int(folder.name)
         with contextlib.suppress(OSError):
             marked = pid != os.getpid() and mark in (folder / "environ").read_bytes()
-            if pid in shared:
-                continue
             if marked and is_running(pid) and not (pid in children(os.getpid()) and is_servant(pid)):
-                yield Leftover(pid, command_of(pid))
+                found.append(Leftover(pid, command_of(pid)))
+    shared = shared_processes()  # afterwards: it has those that have just been started
+    yield from (each for each in found if each.pid not in shared)
 
 
 def children(pid: int) -> list[int]:

@@ -4,7 +4,7 @@
     left     a node that tests may kill: {"left": 1000, "movable": 1000}
     right    likewise
 
-A node counts as dead within a second. Whoever has killed one says `mend()`, so that the next test finds three again.
+A node counts as dead within two seconds. Whoever has killed one says `mend()`, so that the next test finds three again.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ CPUS: Final = 4
 _STORE_BYTES: Final = 80 << 20
 _QUICK_TO_NOTICE: Final = {
     "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 200,
-    "health_check_failure_threshold": 3,
-    "health_check_timeout_ms": 500,
+    "health_check_period_ms": 300,
+    "health_check_failure_threshold": 4,
+    "health_check_timeout_ms": 3000,
 }
+"""Who is gone refuses connections, and is missed at the fourth in a row; who is slow has some seconds each time."""
 
 
 class SharedCluster:
