@@ -186,9 +186,9 @@ def test_a_replacement_that_finds_no_place_does_not_keep_the_run(
     cluster: SharedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it needs was on the node that is gone; others would go on for ever."""
-    from runner.engines import ray_crew
+    from runner.engines import ray_launch
 
-    monkeypatch.setattr(ray_crew, "_PLACED_WITHIN_S", 6.0)
+    monkeypatch.setattr(ray_launch, "_PLACED_WITHIN_S", 6.0)
     text = """
 engine: ray
 producers: {p: {sleep: 10ms}}

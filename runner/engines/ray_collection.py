@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _INTERVAL_S: Final = 0.1
 _CALLS_PER_S: Final = 500
+_PATIENCE_S: Final = 30.0
 
 
 class Collection:
@@ -72,7 +73,7 @@ class Collection:
             while more and queue.lost is None:
                 found: Collected | RayError
                 try:
-                    found = ray.get(queue.pending or queue.collect())
+                    found = ray.get(queue.pending or queue.collect(), timeout=_PATIENCE_S)
                 except RayError as error:
                     found = error
                 more = not isinstance(found, RayError) and bool(found.chunks)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from runner.queues.broker import Holder
 
 _TICK_S: Final = 0.1
+_SOON_S: Final = 0.005
+"""How soon what waits to be handed out again is offered once more."""
 _GATE_LEAD_NS: Final = 20_000_000
 _LEAD_PER_WORKER_NS: Final = 2_000_000
 """The gate opens a little later than it is told, so that everybody hears of it in time."""
@@ -219,7 +221,7 @@ class Crew:
     def _arrived(self) -> list[Any]:
         """The answers that are there; waits for the first."""
         references = list(self._awaited)
-        patience = 0.0 if any(map(self._recovery.pending, self._queues)) else _TICK_S
+        patience = _SOON_S if any(map(self._recovery.pending, self._queues)) else _TICK_S
         if not references:
             sleep(patience)
             return []
