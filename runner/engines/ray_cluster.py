@@ -146,11 +146,16 @@ def _refused(plan: Plan, path: str, why: str) -> ConfigError:
 
 @contextlib.contextmanager
 def _own_handlers() -> Iterator[None]:
-    """Keep the handlers of signals, for which Ray puts its own."""
+    """Keep the handlers of signals, for which Ray puts its own: that of SIGTERM would end us with nothing stored."""
+    from ray._private import utils
+
     before = {number: signal.getsignal(number) for number in _NUMBERS}
+    theirs = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda _: None
     try:
         yield
     finally:
+        utils.set_sigterm_handler = theirs
         with contextlib.suppress(ValueError):  # not in the main thread: nothing was changed
             for number, handler in before.items():
                 if signal.getsignal(number) is not handler:

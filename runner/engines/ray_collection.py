@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from runner.log.arrivals import Arrivals
 
@@ -38,6 +38,7 @@ class Collection:
         self._arrivals = Arrivals(folder)
         self._full = full
         self._hands: dict[Holder, RayHand] = {}
+        self._torn: set[Holder] = set()
         self._at = 0.0
 
     def enrol(self, hand: RayHand) -> None:
@@ -86,10 +87,13 @@ class Collection:
 
     def write(self, hand: RayHand, chunks: Iterable[Chunk]) -> None:
         """Append records to the journal of this incarnation."""
+        if hand.holder in self._torn:  # behind a gap nobody could read them
+            return
         try:
             for offset, records in chunks:
                 self._arrivals.write(hand.worker.name, hand.incarnation, offset, records)
         except OSError:
+            self._torn.add(hand.holder)
             self._full()
 
     def close(self) -> None:
@@ -111,6 +115,8 @@ def _note(hand: RayHand, words: tuple[int, ...]) -> None:
 
 def cause_of_death(error: RayError) -> str:
     """In words, how an actor died, of which Ray tells at length."""
+    if isinstance(error, RayTaskError):
+        return f"could not go on ({f'{type(error.cause).__name__}: {error.cause}'.splitlines()[0]})"
     text = str(error)
     if "node has died" in text or "node died" in text:
         return "died with its node"

@@ -28,12 +28,14 @@ from runner.engines.resume import FROM_THE_START
 from runner.engines.steady import Steadiness
 from runner.engines.stillness import Stillness, standstill, waiting
 from runner.engines.stop import Stop, overdue
+from runner.engines.witnesses import witnessed
 from runner.log.journal import Clock
 from runner.planning.plan import OnDeath, Role
 
 if TYPE_CHECKING:
     from runner.engines.contract import LiveRun, Outcome, Watch
     from runner.engines.ray_hand import RayHand
+    from runner.engines.ray_queue import BrokerQueue
     from runner.engines.ray_worker import About, Ending
     from runner.engines.resume import Resume
     from runner.engines.signals import Signals
@@ -60,6 +62,7 @@ class Crew:
         self._stop = Stop()
         self._hands: list[RayHand] = []
         self._awaited: dict[Any, tuple[Any, Any]] = {}
+        self._clock: Clock | None = None
         self._nodes = Nodes()
         self._launch = Launch(live.plan, live.board)
         self._queues = self._launch.queues
@@ -73,20 +76,54 @@ class Crew:
     def run(self) -> Outcome:
         """From the first start to the last end."""
         try:
-            for worker in self._plan.workers():
-                self._start(worker, 1, FROM_THE_START)
-            while self._stop.at is None and any(h.alive and h.slot.state.keeps_the_gate for h in self._hands):
-                self._look_around()
-            clock = self._open_gate()
-            while any(hand.alive for hand in self._hands):
-                self._look_around()
-            self._collection.end()
-            if any(hand.slot.state is not State.FINISHED for hand in self._hands if not hand.replaced):
-                self._look_for_lost_brokers()  # of which its workers only may have heard
-            self._look_at_clocks_again()
-            return self._outcome(clock)
+            return self._run()
+        except ConnectionError as error:  # by Ray Client, where the head of the cluster is gone
+            return self._cut_off(error)
         finally:
             self._dissolve()
+
+    def _run(self) -> Outcome:
+        for worker in self._plan.workers():
+            self._start(worker, 1, FROM_THE_START)
+        while self._stop.at is None and any(h.alive and h.slot.state.keeps_the_gate for h in self._hands):
+            self._look_around()
+        self._open_gate()
+        while any(hand.alive for hand in self._hands):
+            self._look_around()
+        self._collection.end()
+        if any(hand.slot.state is not State.FINISHED for hand in self._hands if not hand.replaced):
+            self._look_for_lost_brokers()  # of which its workers only may have heard
+        self._hear_witnesses()
+        self._look_at_clocks_again()
+        return self._outcome()
+
+    def _cut_off(self, error: ConnectionError) -> Outcome:
+        """Nobody answers any more: what has been collected is all there will be."""
+        self._stop.order(Status.FAILED, f"the cluster is gone: {str(error).strip().splitlines()[0]}")
+        for queue in self._queues.values():
+            queue.lost = queue.lost or "is gone with its cluster"
+        for hand in self._hands:
+            if hand.alive:
+                hand.alive = False
+                hand.died = True
+                self._enter_exit(hand, signal="SIGKILL", why="is gone with its cluster")
+        self._hear_witnesses()
+        return self._outcome()
+
+    def _hear_witnesses(self) -> None:
+        """Where brokers died and writers with them, find the puts of which no record is left but that of a reader."""
+        if all(queue.lost is None for queue in self._queues.values()):
+            return
+        known = set(self._recovery.recovered)
+        for name in self._queues:
+            writing = [hand for hand in self._hands if hand.worker.group.target == name]
+            writers = {hand.worker.index: hand.worker for hand in writing}
+            dead = {hand.worker.index: hand.worker for hand in writing if hand.died}
+            readers = {hand.worker.index: hand.worker for hand in self._hands if hand.worker.group.source == name}
+            found = witnessed(self._live.folder, writers.values(), list(dead.values()), readers.values())
+            for worker, parcel in list(found):
+                if (name, parcel.key) not in known:
+                    self._recovery.hear(name, worker, parcel)
 
     def _look_at_clocks_again(self) -> None:
         """The log tells of each worker how far its clock may have been off, at whatever time of the run."""
@@ -94,7 +131,7 @@ class Crew:
         for node, uncertainty in self._nodes.wider():
             self._chronicle.amend("worker.start", "node", node, clock_uncertainty_ns=uncertainty)
 
-    def _outcome(self, clock: Clock) -> Outcome:
+    def _outcome(self) -> Outcome:
         aside = self._recovery.aside
         if aside:
             self._stop.order(Status.FAILED, f"{aside[0].id} {aside[0].why}")
@@ -102,7 +139,7 @@ class Crew:
         undone = any(open_items[name] + self._recovery.correction(name) for name in self._queues)
         balanced = not aside and not undone and not self._board.any_skipped(self._plan)
         return replace(
-            self._stop.outcome(clock, balanced=balanced),
+            self._stop.outcome(self._clock or Clock(monotonic_ns(), time_ns()), balanced=balanced),
             aside={(each.queue, each.id): each.why for each in aside},
             recovered=tuple(self._recovery.recovered),
             nodes=self._nodes.about,
@@ -112,8 +149,10 @@ class Crew:
     def _dissolve(self) -> None:
         """Let nothing of the run stay on the cluster."""
         self._collection.close()
+        if not ray.is_initialized():  # else to kill would be to start another
+            return
         for actor in (*(hand.actor for hand in self._hands), *(queue.actor for queue in self._queues.values())):
-            with contextlib.suppress(RayError, ValueError):
+            with contextlib.suppress(RayError, ValueError, ConnectionError):
                 ray.kill(actor)
 
     # --- starting
@@ -165,11 +204,11 @@ class Crew:
         hand.slot.state = State.RUNNING
         self._await(hand.actor.run.remote(self._board.zero), self._ended, hand)
 
-    def _open_gate(self) -> Clock:
+    def _open_gate(self) -> None:
         lead = _GATE_LEAD_NS + _LEAD_PER_WORKER_NS * self._plan.size if self._stop.at is None else 0
-        clock = Clock(monotonic_ns() + lead, time_ns() + lead)
-        clock.save(self._live.folder)
-        self._board.zero = clock.zero_ns
+        self._clock = Clock(monotonic_ns() + lead, time_ns() + lead)
+        self._clock.save(self._live.folder)
+        self._board.zero = self._clock.zero_ns
         for hand in self._hands:
             if not hand.alive:
                 continue
@@ -179,7 +218,6 @@ class Crew:
                 hand.kill()
                 hand.alive = False
                 self._enter_exit(hand, exit_code=1)
-        return clock
 
     # --- the loop
 
@@ -267,7 +305,15 @@ class Crew:
         if buried and (target := self._queues.get(hand.worker.group.target or "")) is not None:
             self._recovery.decide(target.plan.name, [], target.begun(*hand.holder))
         if self._stop.at is None and hand.worker.group.source is not None and not hand.replaced:
+            if not hand.died and hand.slot.state is not State.FINISHED:
+                self._release(hand, self._queues[hand.worker.group.source])
             self._dismiss_writers(hand.worker.group.source)
+
+    def _release(self, hand: RayHand, source: BrokerQueue) -> None:
+        """A reader was stopped while the run goes on: what it had is left, and nobody need wait for it."""
+        remains = source.remains(hand.holder) or source.bury(*hand.holder)  # who was killed is buried already
+        self._collection.write(hand, remains.chunks)
+        source.forget(len(remains.hand))
 
     def _bury(self, hand: RayHand, *, hand_out: bool) -> str | None:
         """Take stock of a dead worker; the id of the item it was at."""
@@ -335,7 +381,8 @@ class Crew:
     def _look_for_the_hung(self) -> None:
         """Stop a run in which nothing moves; kill who works on an item for too long."""
         living = [hand for hand in self._hands if hand.alive]
-        if self._board.zero and self._stillness.is_too_long(hand.slot for hand in living):
+        placed = all(hand.pid is not None for hand in living)  # who is not has a time of its own: `Launch.given_up`
+        if self._stillness.is_too_long(hand.slot for hand in living) and (placed or self._board.zero):
             waits = [self._waiting(hand) for hand in living]
             why = standstill(self._plan.hang_after_ns, waits)
             self._chronicle.add("hang", "error", why=why, workers=waits)

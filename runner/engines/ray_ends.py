@@ -66,6 +66,8 @@ class Courier:
         self._told: tuple[int, ...] = ()
         self._unconfirmed: deque[Chunk] = deque()
         self._before = (slot.puts, slot.gets, slot.dones + slot.skipped)
+        self._reported: deque[tuple[int, int]] = deque()
+        self._arrived: set[int] = set()
         self._logged = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._report_on, name="courier", daemon=True)
@@ -75,15 +77,15 @@ class Courier:
         self._thread.start()
 
     def send(self, request: Callable[[Report, int], Request]) -> int:
-        """Send a request home, made of a report and of the number of puts it accounts for, which is returned."""
+        """Send a request home, made of a report and of how many puts it accounts for; returns the report's number."""
         with self._lock:
             report, logged = self._report()
         self.line.send(request(report, logged))
-        return logged
+        return report.number
 
-    def receive(self, logged: int) -> Reply:
-        """Wait for the reply, after which so many puts are safe; raises `Stopped` where the request was refused."""
-        return self._heard(self.line.receive(), logged)
+    def receive(self, number: int) -> Reply:
+        """Wait for the reply to what came with this report; raises `Stopped` where the request was refused."""
+        return self._heard(self.line.receive(), number)
 
     def ask(self, request: Callable[[Report, int], Request]) -> Reply:
         """Do both."""
@@ -93,12 +95,15 @@ class Courier:
         """Report what is new, and wait until it has arrived; raises BrokerLost, or `Stopped` after a burial."""
         with self._second_lock:
             with self._lock:
-                report, logged = self._report()
-            self._heard(self._second_line.ask(Note(self.holder, report)), logged)
+                report, _ = self._report()
+            self._heard(self._second_line.ask(Note(self.holder, report)), report.number)
 
-    def _heard(self, reply: Reply, logged: int) -> Reply:
+    def _heard(self, reply: Reply, number: int) -> Reply:
         with self._lock:
-            self._logged = max(self._logged, logged)
+            self._arrived.add(number)
+            while self._reported and self._reported[0][0] in self._arrived:  # a report counts once all before it do
+                first, self._logged = self._reported.popleft()
+                self._arrived.discard(first)
             while self._unconfirmed and _end_of(self._unconfirmed[0]) <= reply.confirmed:
                 self._unconfirmed.popleft()
         if reply.verdict is not Verdict.DONE:
@@ -121,6 +126,7 @@ class Courier:
             self._offset += len(records)
         self._told = words
         number, self._number = self._number, self._number + 1
+        self._reported.append((number, words[PUTS] - puts))
         report = Report(number, chunk, self._told, words[DONES] + words[SKIPPED] - settled, words[GETS] - gets)
         return report, words[PUTS] - puts
 

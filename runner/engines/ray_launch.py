@@ -9,9 +9,9 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from runner.engines.board import FINISH
 from runner.engines.ray_broker import RayBroker
 from runner.engines.ray_cluster import waiting_for
-from runner.engines.ray_ends import REPORTED
 from runner.engines.ray_hand import RayHand
 from runner.engines.ray_queue import BrokerQueue
 from runner.engines.ray_worker import ORDERS, Job, RayWorker
@@ -73,7 +73,7 @@ class Launch:
         group, slot = worker.group, self._board.slot(worker.index)
         source, target = self.queues.get(group.source or ""), self.queues.get(group.target or "")
         job = Job(
-            worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + REPORTED].tolist()),
+            worker, incarnation, resume, tuple(slot.words[slot.base : slot.base + FINISH + 1].tolist()),
             None if source is None else source.address, None if target is None else target.address,
             1 if source is None else source.plan.batch, 1 if target is None else target.plan.batch,
             self._plan.cluster.prefetch(group.name), self._plan.pythonpath, self._interval,

@@ -68,6 +68,10 @@ class BrokerQueue:
         self._remains[worker, incarnation] = remains
         return remains
 
+    def remains(self, holder: Holder) -> Remains | None:
+        """What was found at a burial; None: there was none."""
+        return self._remains.get(holder)
+
     def begun(self, worker: int, incarnation: int) -> list[Parcel]:
         """See `Repairable.begun`; all of it has arrived."""
         return [parcel(ticket) for ticket in self._remains.get((worker, incarnation), _NOTHING).begun]

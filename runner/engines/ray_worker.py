@@ -173,8 +173,9 @@ class RayWorker:
             sys.stderr.write(f"mprun: {job.worker.name} breaks down:\n{why}")
         self._slot.state = state
         self._courier.end()
-        with contextlib.suppress(Stopped):  # the broker is gone: what it does not get is in the answer
-            self._courier.flush()
+        if not self._courier.line.lost:
+            with contextlib.suppress(Stopped):  # the broker is gone: what it does not get is in the answer
+                self._courier.flush()
         return self._ending(state, why)
 
     def _writer(self, target: Address | None) -> RayWriter | None:

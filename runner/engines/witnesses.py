@@ -29,7 +29,7 @@ def witnessed(
     """Yield each put into a queue that no writer logged and a reader got, with the dead writer whose it was.
 
     Args:
-        folder: Where the journals are; nobody has more than one, as after a death nobody is replaced.
+        folder: Where the journals are.
         writers: Of the queue.
         dead: Those of them that came to no end of their own.
         readers: Of the queue.
@@ -57,7 +57,9 @@ def witnessed(
 
 
 def _records(folder: Path, worker: WorkerPlan, kind: int) -> Iterator[Record]:
-    return (record for record in records_of(folder / f"{worker.name}.1.journal") if record[8] == kind)
+    """Of all incarnations."""
+    journals = sorted(folder.glob(f"{worker.name}.*.journal"))
+    return (record for journal in journals for record in records_of(journal) if record[8] == kind)
 
 
 def _key(record: Record) -> _Key:

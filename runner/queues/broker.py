@@ -109,7 +109,7 @@ class Remains(NamedTuple):
     chunks: list[Chunk]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Account:
     """What is known of one incarnation."""
 
@@ -136,7 +136,7 @@ class _Account:
         return max(0, self.handed - self.gets) if self.ahead and not self.buried else 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiter:
     """A put or get that is not answered.
 
@@ -379,8 +379,8 @@ class Broker:
         account.words, account.fresh = report.words, True
 
     def _forget_begun(self, account: _Account, logged: int) -> None:
-        """Let go of puts that the worker's records account for."""
-        while account.begun and account.put - len(account.begun) < logged:
+        """Let go of puts that the worker's records account for, unless some of those are still on their way."""
+        while not account.early and account.begun and account.put - len(account.begun) < logged:
             account.begun.popleft()
 
 

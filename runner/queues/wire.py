@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from runner.queues.broker import Broker
 
 _HEAD: Final = 4
-_LARGEST: Final = 1 << 31
 _CONNECTED_WITHIN_S: Final = 30.0
-_LOOK_UP_AFTER_MS: Final = 500
+_LOOK_UP_AFTER_MS: Final = 250
 """How often who waits for an answer looks whether to stop."""
-_ANSWERED_WITHIN_S: Final = 1.0
+_ANSWERED_WITHIN_S: Final = 0.5
 """A broker that lives tells a worker that is to stop within so long."""
 
 
@@ -182,6 +181,9 @@ class Line:
         address: Of the broker.
         stopped: Tells whether the worker was told to stop.
 
+    Attributes:
+        lost: Whether the broker was found to be gone.
+
     Raises:
         BrokerLost: Nobody listens there.
     """
@@ -189,13 +191,15 @@ class Line:
     def __init__(self, address: Address, stopped: Callable[[], bool]) -> None:
         self._stopped = stopped
         self._arrived = bytearray()
+        self.lost = False
         try:
             self._socket = socket.create_connection((address.host, address.port), _CONNECTED_WITHIN_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._socket.sendall(framed(address.secret))
         except OSError as error:
-            raise BrokerLost(str(error)) from error
+            why = f"nobody listens at {address.host}:{address.port}, where workers reach the broker: {error}"
+            raise BrokerLost(why) from error
         self._socket.settimeout(None)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -210,7 +214,7 @@ class Line:
         try:
             self._socket.sendall(framed(request))
         except OSError as error:
-            raise BrokerLost(str(error)) from error
+            raise self._lost(str(error)) from error
 
     @property
     def has_answer(self) -> bool:
@@ -230,18 +234,22 @@ class Line:
                     if self._stopped():
                         until = until or monotonic() + _ANSWERED_WITHIN_S
                         if monotonic() > until:
-                            raise BrokerLost("no answer")
+                            raise self._lost("no answer")
                     continue
                 data = self._socket.recv(1 << 18)
             except OSError as error:
-                raise BrokerLost(str(error)) from error
+                raise self._lost(str(error)) from error
             if not data:
-                raise BrokerLost("the connection has ended")
+                raise self._lost("the connection has ended")
             arrived += data
         end = _HEAD + int.from_bytes(arrived[:_HEAD], "big")
         reply = _reply(memoryview(arrived)[_HEAD:end])
         del arrived[:end]
         return reply
+
+    def _lost(self, why: str) -> BrokerLost:
+        self.lost = True
+        return BrokerLost(why)
 
     def close(self) -> None:
         """End the connection."""
