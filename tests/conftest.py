@@ -175,9 +175,10 @@ def orphans() -> Iterator[Leftover]:
 
 def children(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        with contextlib.suppress(OSError):
-            found.extend(map(int, (task / "children").read_text().split()))
+    with contextlib.suppress(OSError):  # it may end while we look
+        for task in Path(f"/proc/{pid}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                found.extend(map(int, (task / "children").read_text().split()))
     return found
 
 

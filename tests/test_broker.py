@@ -239,6 +239,14 @@ class TestReports:
         assert (await broker.bury(R)).hand == []
 
     @going
+    async def test_that_are_overtaken_do_not_make_puts_be_forgotten(self) -> None:
+        """The records of the first put are still on their way, as the second says that they were sent."""
+        broker = Broker(0, 1)
+        await broker.put((0, 1), numbered(0), 0, report(0))
+        await broker.put((0, 1), numbered(1), 1, report(2))
+        assert (await broker.bury((0, 1))).begun == numbered(0, 1)
+
+    @going
     async def test_leave_in_hand_what_is_not_settled(self) -> None:
         broker = await filled(0, 1, 2)
         await got(broker, R, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedray import SharedCluster
+
+    from runner.engines.contract import LiveRun
 
 pytestmark = [pytest.mark.ray, pytest.mark.process, NEEDS_RAY]
 
@@ -271,6 +275,39 @@ faults: [{pause: c-0, after: {gets: 5}, for: 100ms}, {pause: p-0, after: {puts: 
         assert late["q-0"] is None
         assert 10 < len([event for event in found.of("put") if event["worker"] == "p-0"]) <= 101
 
+    def test_a_replacement_after_the_steady_point_ends_too(self, tmp_path: Path) -> None:
+        class Assassin:
+            struck = False
+
+            def tick(self, live: LiveRun) -> None:
+                entries = [entry for _, entry in live.chronicle.entries]
+                if not self.struck and any(entry["event"] == "steady" for entry in entries):
+                    self.struck = True
+                    starts = [entry for entry in entries if entry["event"] == "worker.start"]
+                    os.kill(next(entry["pid"] for entry in starts if entry["worker"] == "q-0"), signal.SIGKILL)
+
+        text = """
+producers: {p: {sleep: 2ms}, q: {sleep: 2s}}
+consumers: {c: {}}
+stop_when: {metric: throughput, within: 30%, over: 200ms}
+timeout: 60s
+"""
+        found = ran(text, tmp_path, watch=Assassin())
+        assert (found.result.exit_code, found.end["reason"]) == (0, None)
+        assert len(found.of("worker.restart")) == 1
+
+    def test_a_stage_that_is_stopped_alone_keeps_nobody_waiting(self, tmp_path: Path) -> None:
+        """Its item is left; the other reader of its queue comes to the end of the stream."""
+        text = """
+queues: {a: {}, b: {}}
+producers: {p: {items: 60, to: a, sleep: 5ms}}
+stages: {s: {from: a, to: b, sleep: 15ms}}
+consumers: {c1: {from: b, items: 3}, c2: {from: a, sleep: 8ms}}
+hang_after: 15s
+"""
+        found = ran(text, tmp_path)
+        assert (found.result.exit_code, found.end["reason"]) == (0, None)
+
     def test_a_steady_run_ends_its_producers(self, tmp_path: Path) -> None:
         text = """
 producers: {p: {sleep: 2ms}}
@@ -301,20 +338,20 @@ consumers: {c: {count: 2, sleep: 1ms}}
     assert 1 <= found.result.summary["queues"]["main"]["max_depth"] <= 3
 
 
-def test_thirty_workers_share_four_queues(tmp_path: Path) -> None:
+def test_sixteen_workers_share_four_queues(tmp_path: Path) -> None:
     text = """
 queues: {a: {maxsize: 4}, b: {batch: 8}, c: {maxsize: 1}, d: {}}
-producers: {p: {count: 8, items: 25, to: a}}
+producers: {p: {count: 4, items: 25, to: a}}
 stages:
-  s: {count: 6, from: a, to: b, call: "actions:tenfold"}
-  t: {count: 4, from: b, to: c, call: "actions:copies"}
-  u: {count: 4, from: c, to: d}
-consumers: {e: {count: 8, from: d}}
+  s: {count: 3, from: a, to: b, call: "actions:tenfold"}
+  t: {count: 2, from: b, to: c, call: "actions:copies"}
+  u: {count: 3, from: c, to: d}
+consumers: {e: {count: 4, from: d}}
 """
     found = ran(text, tmp_path)
     found.assert_ok()
-    assert len(found.of("worker.start")) == 30
-    assert len(found.ids("put")) == 8 * 25 * 2 + 2 * 8 * sum(item % 3 for item in range(25))
+    assert len(found.of("worker.start")) == 16
+    assert len(found.ids("put")) == 4 * 25 * 2 + 2 * 4 * sum(item % 3 for item in range(25))
 
 
 def test_workers_are_where_they_are_told_to_be(cluster: SharedCluster, tmp_path: Path) -> None:

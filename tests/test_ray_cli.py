@@ -34,7 +34,7 @@ queues: {a: {maxsize: 3}, b: {}}
 """
 LONG = PLAIN.replace("items: 20", "items: 2000").replace("2ms", "20ms")
 STUCK = 'producers: {p: {items: 5}}\nconsumers: {c: {call: "actions:forever"}}\n'
-OF_ITS_OWN = Path("/tmp")  # noqa: S108 - see `runner.engines.ray_folder`
+OF_ITS_OWN = Path("/tmp")  # noqa: S108 - see `runner.engines.ray_own`
 
 
 @pytest.fixture(autouse=True)
@@ -139,17 +139,18 @@ class TestSignals:
         if len(numbers) == 2:
             assert time.monotonic() - began < 5, "a call has five seconds, but not when it is said twice"
 
-    def test_before_the_gate_opens(self, cluster: SharedCluster, tmp_path: Path) -> None:
-        config = written(tmp_path, PLAIN, cluster.address)
+    @pytest.mark.parametrize(("number", "own"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+    def test_before_the_gate_opens(self, number: int, own: bool, cluster: SharedCluster, tmp_path: Path) -> None:
+        config = written(tmp_path, PLAIN, "local" if own else cluster.address)
         process = started("-m", "runner", config, "--log", "none", cwd=tmp_path)
         try:
             until((tmp_path / "runs" / "latest").exists, 30)
             time.sleep(0.5)
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
         finally:
             process.kill()
-        assert process.returncode == 130, err
+        assert process.returncode == 128 + number, err
         assert "Traceback" not in err
         assert runner.audit(latest(tmp_path)).valid is True
 

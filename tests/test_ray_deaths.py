@@ -182,6 +182,22 @@ engine_options: {queues: {a: {resources: {left: 1}}}, groups: {p: {resources: {h
     assert runner.audit(ran.result.run_dir).valid is ran.result.verdict.valid
 
 
+def test_a_broker_dies_together_with_its_writers(cluster: SharedCluster, tmp_path: Path) -> None:
+    """What they had put and not yet told of, whoever got it bears witness to: nothing was got that was never put."""
+    text = """
+engine: ray
+producers: {p: {count: 2, items: 400, sleep: 2ms}}
+consumers: {c: {count: 2}}
+engine_options: {queues: {main: {resources: {left: 1}}}, groups: {p: {resources: {left: 1}}, c: {resources: {head: 1}}}}
+"""
+    ran = execute(text, tmp_path, watch=(assassin := Assassin(30, lambda _: cluster.kill("left"))), seconds=60)
+    assassin.join()
+    assert (ran.result.exit_code, ran.end["status"]) == (1, "failed"), ran.end
+    verdict = runner.audit(ran.result.run_dir)
+    assert not verdict.counts.unexpected, verdict
+    assert {event["id"] for event in ran.of("get")} <= {event["id"] for event in ran.of("put")}
+
+
 def test_a_replacement_that_finds_no_place_does_not_keep_the_run(
     cluster: SharedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
