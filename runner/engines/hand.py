@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from runner.engines.entries import about
 from runner.engines.patience import ItemTimeout
 from runner.queues.contract import Stopped
 
@@ -86,11 +87,7 @@ class Hand:
     @property
     def about(self) -> dict[str, Any]:
         """The keys of `worker.start` and `worker.exit` that say who it is."""
-        group = self.worker.group
-        return {
-            "worker": self.worker.name, "group": group.name, "role": group.role, "incarnation": self.incarnation,
-            "pid": None,
-        }  # fmt: skip
+        return about(self.worker, self.incarnation, None)
 
     @property
     def stack(self) -> str | None:

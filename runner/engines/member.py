@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.engines.board import State
+from runner.engines.entries import about
 from runner.engines.patience import ItemTimeout
 from runner.engines.stop import CALL_GRACE_S
 
@@ -141,11 +142,7 @@ class Member:
     @property
     def about(self) -> dict[str, Any]:
         """The keys of `worker.start` and `worker.exit` that say who it is."""
-        group = self.worker.group
-        return {
-            "worker": self.worker.name, "group": group.name, "role": group.role, "incarnation": self.incarnation,
-            "pid": self.pid,
-        }  # fmt: skip
+        return about(self.worker, self.incarnation, self.pid)
 
     def close(self) -> None:
         """Let go of what told its death, and of the process, whose exit code is known."""

@@ -19,6 +19,7 @@ from ray.exceptions import RayError
 from runner.engines.board import TAKEN, State
 from runner.engines.contract import Status
 from runner.engines.deaths import Answer, answer, bereft
+from runner.engines.entries import enter_exit
 from runner.engines.limits import unwritten
 from runner.engines.ray_collection import Collection, cause_of_death
 from runner.engines.ray_launch import Launch
@@ -106,7 +107,7 @@ class Crew:
             if hand.alive:
                 hand.alive = False
                 hand.died = True
-                self._enter_exit(hand, signal="SIGKILL", why="is gone with its cluster")
+                enter_exit(self._chronicle, hand, signal="SIGKILL", why="is gone with its cluster")
         self._hear_witnesses()
         return self._outcome()
 
@@ -217,7 +218,7 @@ class Crew:
             elif self._stop.at is not None:  # it has done nothing yet
                 hand.kill()
                 hand.alive = False
-                self._enter_exit(hand, exit_code=1)
+                enter_exit(self._chronicle, hand, exit_code=1)
 
     # --- the loop
 
@@ -297,7 +298,7 @@ class Crew:
         failed = hand.slot.state is State.FAILED
         why = hand.overdue or how
         ended = {"exit_code": 1 if failed else 0} if how is None else {"signal": "SIGKILL"}
-        self._enter_exit(hand, **ended, **({"why": why} if why else {}))
+        enter_exit(self._chronicle, hand, **ended, **({"why": why} if why else {}))
         if failed:
             self._order_stop(Status.FAILED, f"{name} failed")
         elif hand.died:
@@ -440,10 +441,3 @@ class Crew:
         for hand in self._hands:
             if hand.alive:
                 hand.kill()
-
-    def _enter_exit(self, hand: RayHand, **how: Any) -> None:
-        puts, gets = hand.before
-        self._chronicle.add(
-            "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
-            **hand.about, **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
-        )  # fmt: skip

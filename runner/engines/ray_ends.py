@@ -264,6 +264,3 @@ class RayReader:
         assert self._coming is not None  # noqa: S101 - asked for before
         logged, self._coming = self._coming, None
         return opened(self._courier.receive(logged).tickets, self._shift)
-
-    def close(self) -> None:
-        """Nothing to close: what it has not worked off goes back to the queue, or is left."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from runner.engines.board import FINISH, STOP
+from runner.engines.entries import about
 from runner.engines.patience import ItemTimeout
 
 if TYPE_CHECKING:
@@ -87,8 +88,4 @@ class RayHand:
     @property
     def about(self) -> dict[str, Any]:
         """The keys of `worker.start` and `worker.exit` that say who it is."""
-        group = self.worker.group
-        return {
-            "worker": self.worker.name, "group": group.name, "role": group.role, "incarnation": self.incarnation,
-            "pid": self.pid,
-        }  # fmt: skip
+        return about(self.worker, self.incarnation, self.pid)

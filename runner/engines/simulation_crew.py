@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runner.engines.closing import fate
 from runner.engines.contract import Outcome, Status
 from runner.engines.deaths import Answer, answer
+from runner.engines.entries import about
 from runner.engines.recovery import DEATHS_OF_ONE_ITEM
 from runner.engines.simulation_calendar import Calendar, Cores, ShuffledCalendar
 from runner.engines.simulation_express import ExpressCalendar, is_plain
@@ -124,7 +125,7 @@ class Crew:
 
     def _started(self, worker: WorkerPlan, incarnation: int) -> Actor:
         actor = Actor(self, worker, incarnation, self._tallies[worker.index])
-        self.tell("worker.start", **_about(actor))
+        self.tell("worker.start", **about(actor.plan, actor.incarnation, None))
         self.calendar.wake(actor, self.calendar.now)
         return actor
 
@@ -213,7 +214,8 @@ class Crew:
         puts, gets = actor.before
         self.tell(
             "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
-            **_about(actor), **how, puts=actor.tally.puts - puts, gets=actor.tally.gets - gets,
+            **about(actor.plan, actor.incarnation, None), **how,
+            puts=actor.tally.puts - puts, gets=actor.tally.gets - gets,
         )  # fmt: skip
 
     def _dismiss_writers(self, queue: str | None) -> None:
@@ -291,10 +293,3 @@ class Crew:
 def _is_mortal(group: GroupPlan) -> bool:
     """Whether a worker of the group may die."""
     return group.item_timeout_ns is not None or any(fault.act is Act.KILL for fault in group.faults)
-
-
-def _about(actor: Hands) -> dict[str, Any]:
-    group = actor.plan.group
-    return {
-        "worker": actor.name, "group": group.name, "role": group.role, "incarnation": actor.incarnation, "pid": None,
-    }  # fmt: skip

@@ -22,6 +22,7 @@ from runner.engines.board import Board, State
 from runner.engines.contract import LiveRun, Status
 from runner.engines.deaths import Answer, answer, bereft
 from runner.engines.depths import DepthSampler
+from runner.engines.entries import enter_exit
 from runner.engines.hand import EventInterruption, Hand, Killed
 from runner.engines.limits import NO_ROOM, provide_descriptors, provide_tasks, unwritten
 from runner.engines.opening import enter_start
@@ -244,7 +245,7 @@ class Crew:
         failed = hand.slot.state is State.FAILED
         goes_on = self._stop.at is None and self._plan.on_death.policy is not OnDeath.FAIL
         left = self._recovery.bury(hand.worker, hand.incarnation, hand.slot, hand_out=goes_on) if hand.died else None
-        self._enter_exit(hand, **({"signal": "SIGKILL"} if hand.died else {"exit_code": 1 if failed else 0}))
+        enter_exit(self._chronicle, hand, **({"signal": "SIGKILL"} if hand.died else {"exit_code": 1 if failed else 0}))
         if failed:
             name = hand.worker.name
             why = unwritten(name, self._live.folder) if hand.unwritten else f"{name} failed"
@@ -303,13 +304,6 @@ class Crew:
         self._chronicle.add("hang", "error", why=why, workers=waits)
         self._order_stop(Status.FAILED, why)
 
-    def _enter_exit(self, hand: Hand, **how: Any) -> None:
-        puts, gets = hand.before
-        self._chronicle.add(
-            "worker.exit", "info" if how.get("exit_code") == 0 else "warning",
-            **hand.about, **how, puts=hand.slot.puts - puts, gets=hand.slot.gets - gets,
-        )  # fmt: skip
-
     def _dismiss_writers(self, queue: str) -> None:
         """Once every reader of a queue has ended, whoever still puts there is stopped."""
         found = bereft(self._hands, queue)
@@ -331,6 +325,6 @@ class Crew:
             if all_of_them or overdue(hand.told_at, calling=hand.slot.state is State.CALLING):
                 hand.alive = False
                 self.abandoned = True
-                self._enter_exit(hand, exit_code=1)
+                enter_exit(self._chronicle, hand, exit_code=1)
                 if self._stop.at is None and hand.worker.group.source is not None:
                     self._dismiss_writers(hand.worker.group.source)
